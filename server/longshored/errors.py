@@ -102,6 +102,7 @@ def field_invalid(field: str, description: str, **facts: Fact) -> ServiceError:
         Kind.FIELD_INVALID,
         f"{field}: {description}",
         violations=(Violation(field, description),),
+        retry_delay=None,
         first_field=field,
         **facts,
     )

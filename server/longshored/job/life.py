@@ -1,0 +1,241 @@
+"""How a job changes: every step of its life as a function from Job to Job. Pure.
+
+The verbs are what users ask, the reports are what workers found, `adopt` is
+what a restart does. `scheduler` stores what these return; nothing else makes a
+new state. A function that has nothing to do returns the very same Job, so
+"did anything change" is an identity test.
+"""
+
+from dataclasses import replace
+
+from ..clock import Instant
+from ..errors import Kind, ServiceError
+from .model import (
+    HISTORY_LENGTH,
+    Ask,
+    CompletionMode,
+    Failure,
+    Holder,
+    Job,
+    Options,
+    Pause,
+    Pending,
+    PendingReason,
+    Transition,
+    Worker,
+)
+from .states import Answer, State, Verb, answer, check_move, verbs_allowed
+
+SYSTEM = "longshored"
+"""The actor of what nobody asked for."""
+
+AFTER_RESTART = Pending(PendingReason.RECOVERY, "Waits to be taken up after a restart")
+
+
+def move(job: Job, new: State, now: Instant, reason: str, actor: str = SYSTEM) -> Job:
+    """The one door to a state: checks the table and writes history and times."""
+    check_move(job.state, new)
+    step = Transition(new, now, reason, actor)
+    history = (*job.history, step)
+    if len(history) > HISTORY_LENGTH:
+        history = (history[0], *history[-HISTORY_LENGTH + 1 :])
+    moved = replace(job, state=new, history=history)
+    if moved.is_final:
+        return replace(moved, end_time=now, pending=None, pauses=(), worker=None)
+    return moved
+
+
+def create(job: Job, now: Instant) -> Job:
+    """The first entry of the history of a job just made."""
+    born = Transition(State.QUEUED, now, "created", job.owner or SYSTEM)
+    return replace(job, history=(born,))
+
+
+# Verbs: what a user asks.
+
+
+def _refuse(job: Job, verb: Verb) -> ServiceError:
+    allowed = ", ".join(v.value for v in verbs_allowed(job.state)) or "none"
+    return ServiceError(
+        Kind.ACTION_NOT_ALLOWED,
+        f"Cannot {verb.value.lower()} a job that is {job.state.value}; "
+        f"allowed now: {allowed}",
+        job_id=job.job_id,
+        state=job.state.value,
+        action=verb.value,
+        allowed_actions=allowed,
+    )
+
+
+def _has_work(job: Job, verb: Verb) -> bool:
+    """True if the verb has something to do, False if its goal is reached.
+
+    Raises ServiceError(ACTION_NOT_ALLOWED) if the state forbids it.
+    """
+    match answer(verb, job.state):
+        case Answer.ACCEPTED:
+            return True
+        case Answer.REACHED:
+            return False
+        case Answer.REFUSED:
+            raise _refuse(job, verb)
+
+
+def pause(job: Job, ask: Ask) -> Job:
+    """Hold a job for its user. A running one stops at its next checkpoint."""
+    if not _has_work(job, Verb.PAUSE):
+        return job
+    return hold(job, Pause(Holder.USER, ask.comment or f"paused by {ask.by}", ask.time))
+
+
+def resume(job: Job, ask: Ask) -> Job:
+    """Let go of every hold that a user may let go: his own and an error's."""
+    if not _has_work(job, Verb.RESUME):
+        return job
+    return let_go(job, (Holder.USER, Holder.ERROR))
+
+
+def hold(job: Job, pause: Pause) -> Job:
+    """Add a holder; one that holds already is not added twice."""
+    if any(held.holder is pause.holder for held in job.pauses):
+        return job
+    return replace(job, pauses=(*job.pauses, pause))
+
+
+def let_go(job: Job, holders: tuple[Holder, ...]) -> Job:
+    left = tuple(held for held in job.pauses if held.holder not in holders)
+    return job if left == job.pauses else replace(job, pauses=left)
+
+
+def cancel(job: Job, ask: Ask) -> Job:
+    """End a queued job at once; ask a worker to unwind any other.
+
+    A job whose finalising has begun keeps the wish and ends as it ends: the
+    finalising wins that race.
+    """
+    if not _has_work(job, Verb.CANCEL) or job.wanted.cancel is not None:
+        return job
+    asked = replace(job, wanted=replace(job.wanted, cancel=ask))
+    if job.is_finalizing:
+        return asked
+    failure = Failure(
+        Kind.CANCELLED_BY_USER,
+        ask.comment or f"Cancelled by {ask.by}",
+        {"by": ask.by, "comment": ask.comment},
+    )
+    asked = replace(asked, failure=failure)
+    return abort(asked, ask.time, "cancelled", ask.by)
+
+
+def abort(job: Job, now: Instant, reason: str, actor: str = SYSTEM) -> Job:
+    """Begin to unwind; a queued job has no worker, so it ends at once."""
+    if job.state is State.QUEUED:
+        return ended(job, now, reason, actor)
+    return move(job, State.ABORTING, now, reason, actor)
+
+
+def complete(job: Job, ask: Ask, mode: CompletionMode) -> Job:
+    if not _has_work(job, Verb.COMPLETE) or job.wanted.complete is not None:
+        return job
+    return replace(job, wanted=replace(job.wanted, complete=ask, completion_mode=mode))
+
+
+def finalize(job: Job, ask: Ask) -> Job:
+    """Ask that the result be made visible."""
+    if not _has_work(job, Verb.FINALIZE) or job.wanted.finalize is not None:
+        return job
+    return replace(job, wanted=replace(job.wanted, finalize=ask))
+
+
+def update(job: Job, options: Options) -> Job:
+    if not _has_work(job, Verb.UPDATE) or options == job.options:
+        return job
+    return replace(job, options=options)
+
+
+def check_dismiss(job: Job) -> None:
+    """Raise ServiceError(ACTION_NOT_ALLOWED) unless the job has ended."""
+    _has_work(job, Verb.DISMISS)
+
+
+# Reports: what a worker, or the scheduler for it, found.
+
+
+def started(job: Job, worker: Worker, now: Instant) -> Job:
+    running = replace(
+        job,
+        worker=worker,
+        attempts=worker.attempt,
+        pending=None,
+        start_time=now if job.start_time is None else job.start_time,
+    )
+    return move(running, State.RUNNING, now, "started")
+
+
+def waits(job: Job, pending: Pending) -> Job:
+    """Write down why a queued job has not started."""
+    return job if job.pending == pending else replace(job, pending=pending)
+
+
+def parked(job: Job, now: Instant) -> Job:
+    """The worker stands still at a checkpoint."""
+    rest = State.STANDBY if job.state is State.READY else State.PAUSED
+    reason = "; ".join(held.reason for held in job.pauses)
+    return move(job, rest, now, reason)
+
+
+def unparked(job: Job, now: Instant) -> Job:
+    work = State.READY if job.state is State.STANDBY else State.RUNNING
+    return move(job, work, now, "resumed")
+
+
+def converged(job: Job, now: Instant) -> Job:
+    return move(job, State.READY, now, "converged")
+
+
+def worked(job: Job, now: Instant) -> Job:
+    """Own work done. A member of a group waits for the others (`group.settle`)."""
+    done = State.PENDING if job.group_id is None else State.WAITING
+    reason = "work done" if done is State.PENDING else "waits for its group"
+    return move(job, done, now, reason)
+
+
+def group_done(job: Job, now: Instant) -> Job:
+    return move(job, State.PENDING, now, "all members done")
+
+
+def failed(job: Job, failure: Failure, now: Instant) -> Job:
+    """Begin to unwind a job that cannot go on; the first failure is the one shown."""
+    if job.failure is None:
+        job = replace(job, failure=failure)
+    if job.state is State.ABORTING:
+        return job
+    return abort(job, now, failure.message)
+
+
+def ended(job: Job, now: Instant, reason: str = "", actor: str = SYSTEM) -> Job:
+    """Unwound, or never begun: CANCELLED if that was asked, else FAILED."""
+    cause = job.failure
+    assert cause is not None, "a job ends badly for a reason"
+    cancelled = cause.kind in (Kind.CANCELLED_BY_USER, Kind.GROUP_MEMBER_FAILED)
+    final = State.CANCELLED if cancelled else State.FAILED
+    return move(job, final, now, reason or cause.message, actor)
+
+
+def succeeded(job: Job, now: Instant) -> Job:
+    return move(job, State.SUCCEEDED, now, "finalized")
+
+
+# Restart.
+
+
+def adopt(job: Job, now: Instant) -> Job:
+    """What becomes of a job whose daemon went away: it queues again.
+
+    A job that was being unwound stays ABORTING and is unwound by the next
+    worker; a queued one waits on as it was.
+    """
+    if job.state in (State.QUEUED, State.ABORTING):
+        return replace(job, worker=None) if job.worker else job
+    queued = move(job, State.QUEUED, now, "daemon restarted")
+    return replace(queued, worker=None, pending=AFTER_RESTART)

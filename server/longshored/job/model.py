@@ -1,0 +1,201 @@
+"""What a job is: frozen values. A change makes a new Job; `life` says which."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from ..clock import Instant
+from ..errors import Fact, Kind
+from .nodes import Node
+from .progress import Progress
+from .spec import Result, Spec, Status
+from .states import FINAL, State
+
+
+class ErrorAction(Enum):
+    """What to do with an I/O error (qapi BlockdevOnError, without its endless retry)."""
+
+    REPORT = "report"  # the job fails
+    SKIP = "skip"  # note the range, go on; the list is bounded
+    RETRY = "retry"  # up to `retries` times, `backoff` apart, then report
+    STOP = "stop"  # pause and wait for the operator
+    ENOSPC_STOP = "enospc-stop"  # STOP if the disk is full, else REPORT
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorPolicy:
+    action: ErrorAction = ErrorAction.REPORT
+    retries: int = 3
+    backoff: float = 1.0  # seconds before the first retry; doubles with each
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When a job may run: from `start_minute` to `end_minute` of a day, UTC.
+
+    Days count from 1 (Monday) to 7; none means every day. An end before the
+    start runs past midnight.
+    """
+
+    start_minute: int
+    end_minute: int
+    days: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What may be changed while a job lives. None is: no limit, no such wish."""
+
+    speed_bytes_per_second: int | None = None
+    burst_bytes: int | None = None
+    operations_per_second: int | None = None
+    priority: int = 0
+    start_time: Instant | None = None
+    windows: tuple[Window, ...] = ()
+    on_source_error: ErrorPolicy = ErrorPolicy()
+    on_target_error: ErrorPolicy = ErrorPolicy()
+    auto_finalize: bool = True
+    auto_dismiss_delay: float | None = None  # seconds after the end
+
+
+class Holder(Enum):
+    """Who keeps a job from running. It runs again when the last one lets go."""
+
+    USER = "user"
+    ERROR = "error"
+    WINDOW = "window"
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    holder: Holder
+    reason: str
+    time: Instant
+
+
+class PendingReason(Enum):
+    """Why a queued job has not started."""
+
+    HOLD = "hold"  # a node is in use: by a job, or by a foreign process
+    SLOT = "slot"  # every worker, or every worker of the device, is busy
+    START_TIME = "start-time"
+    AFTER = "after"  # waits for another job to succeed
+    WINDOW = "window"
+    PAUSED = "paused"
+    RECOVERY = "recovery"  # was running when the daemon stopped
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    reason: PendingReason
+    message: str
+    job_id: str | None = None  # the job that is waited for
+    pid: int | None = None  # or the foreign process
+    command: str | None = None
+    until: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A wish on record: who asked, when, with which words."""
+
+    by: str
+    time: Instant
+    comment: str = ""
+
+
+class CompletionMode(Enum):
+    """How a READY job ends: switch over to the target, or keep it as a copy."""
+
+    SWITCH = "switch"
+    KEEP_COPY = "keep-copy"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What users asked for and no worker has reached yet."""
+
+    cancel: Ask | None = None
+    finalize: Ask | None = None
+    complete: Ask | None = None
+    completion_mode: CompletionMode = CompletionMode.SWITCH
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Who works on the job. `epoch` is the claim: a write under an older one is stale."""
+
+    thread: str
+    attempt: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    state: State
+    time: Instant
+    reason: str
+    actor: str
+
+
+# Enough for a life with many pauses; what falls out is the middle, never the birth.
+HISTORY_LENGTH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a job did not succeed, in the words of the error catalogue."""
+
+    kind: Kind
+    message: str
+    facts: dict[str, Fact] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One long operation, from its request to its dismissal.
+
+    `revision` is the revision of the store at the last durable change of this
+    job. `progress` is live only in a worker: here it is what was last written
+    down. `caller` made the request and owns the job.
+    """
+
+    number: int
+    uid: str
+    job_id: str
+    kind: str
+    spec: Spec
+    create_time: Instant
+    owner: str = ""
+    host: str = ""
+    options: Options = Options()
+    labels: dict[str, str] = field(default_factory=dict)
+    after: tuple[str, ...] = ()
+    group_id: str | None = None
+    nodes: tuple[Node, ...] = ()
+    on_conflict_queue: bool = False
+    state: State = State.QUEUED
+    wanted: Wanted = Wanted()
+    pauses: tuple[Pause, ...] = ()
+    pending: Pending | None = None
+    worker: Worker | None = None
+    attempts: int = 0
+    status: Status | None = None
+    progress: Progress = Progress()
+    result: Result | None = None
+    failure: Failure | None = None
+    warnings: tuple[str, ...] = ()
+    history: tuple[Transition, ...] = ()
+    start_time: Instant | None = None
+    end_time: Instant | None = None
+    expire_time: Instant | None = None
+    revision: int = 0
+    create_revision: int = 0
+
+    @property
+    def is_final(self) -> bool:
+        return self.state in FINAL
+
+    @property
+    def is_finalizing(self) -> bool:
+        """The result is being made visible: from here on it only succeeds or fails."""
+        return self.state is State.PENDING and self.wanted.finalize is not None

@@ -1,0 +1,126 @@
+"""How far a job is: the sample a watcher sees, and how rate and ETA come from samples."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from ..clock import Instant
+
+
+class Unit(Enum):
+    BYTES = "bytes"
+    ITEMS = "items"
+
+
+class LimitedBy(Enum):
+    """What holds a job back at the moment."""
+
+    NOTHING = "nothing"
+    SOURCE = "source"
+    TARGET = "target"
+    JOB = "job"
+    GROUP = "group"
+    DEVICE = "device"
+    DAEMON = "daemon"
+    WINDOW = "window"
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Where a job's time went, seconds each. Workers side by side add up."""
+
+    queued: float = 0.0
+    hold_wait: float = 0.0
+    throttled: float = 0.0
+    reading: float = 0.0
+    writing: float = 0.0
+    flushing: float = 0.0
+    paused: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    name: str = ""
+    index: int = 0  # from 1; 0 = no phases
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Seconds that are left, as a range, and what it rests on."""
+
+    low: float
+    high: float
+    basis: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A sample. `current` is a union of ranges done: never above `total`.
+
+    The byte counters say what the work cost: `read` and `written` crossed the
+    disk, `zeroed` became zero clusters or holes, `skipped` needed nothing.
+    """
+
+    unit: Unit = Unit.BYTES
+    current: int = 0
+    total: int = 0
+    total_is_final: bool = False
+    phase: Phase = field(default_factory=Phase)
+    rate: float = 0.0  # units a second, smoothed
+    estimate: Estimate | None = None
+    elapsed: float = 0.0
+    ledger: Ledger = field(default_factory=Ledger)
+    limited_by: LimitedBy = LimitedBy.NOTHING
+    read: int = 0
+    written: int = 0
+    zeroed: int = 0
+    skipped: int = 0
+    sample_time: Instant = 0
+
+    @property
+    def fraction(self) -> float | None:
+        """0.0 to 1.0, or None while the total is unknown."""
+        return self.current / self.total if self.total else None
+
+
+# A rate looks back about so long: a shorter memory makes the ETA jump with every
+# flush, a longer one answers a changed speed limit too late.
+RATE_MEMORY_SECONDS = 5.0
+
+
+class RateMeter:
+    """A smoothed rate from (time, amount) samples; knows its own spread.
+
+    The memory is exponential in time, not in samples, so it does not matter
+    how often it is fed.
+    """
+
+    def __init__(self) -> None:
+        self._seen: tuple[float, int] | None = None
+        self.rate = 0.0
+        self.spread = 0.0  # mean absolute deviation, units a second
+
+    def feed(self, now: float, amount: int) -> None:
+        if self._seen is None:
+            self._seen = (now, amount)
+            return
+        before, last = self._seen
+        gap = now - before
+        if gap <= 0:
+            return
+        self._seen = (now, amount)
+        current = max(0.0, (amount - last) / gap)
+        if not self.rate:
+            self.rate = current
+            return
+        weight = min(1.0, gap / RATE_MEMORY_SECONDS)
+        self.spread += weight * (abs(current - self.rate) - self.spread)
+        self.rate += weight * (current - self.rate)
+
+    def estimate(self, left: int) -> Estimate | None:
+        """Seconds for what is left, or None while nothing has moved."""
+        if self.rate <= 0:
+            return None
+        slow = max(self.rate - self.spread, self.rate / 4)
+        fast = self.rate + self.spread
+        return Estimate(left / fast, left / slow, "recent rate")

@@ -1,0 +1,1 @@
+"""What is remembered: SQLite rows in, values out."""
