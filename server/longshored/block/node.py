@@ -56,16 +56,14 @@ class BlockNode(Protocol):
         """Fill the buffer with the guest bytes from `offset` on (through backing)."""
 
     def pwrite(self, offset: int, data: Buffer) -> None: ...
-    def write_zeroes(
-        self, offset: int, length: int, *, unmap: bool = True
-    ) -> None: ...
+    def write_zeroes(self, offset: int, length: int, *, unmap: bool = True) -> None: ...
     def discard(self, offset: int, length: int) -> None: ...
 
     def extents(self, offset: int = 0, length: int | None = None) -> Iterator[Extent]:
         """What this layer alone holds, in order, without gaps."""
 
     def flush(self) -> None:
-        """Return once everything written is durable. An error is final: never retried."""
+        """Return once all that was written is durable. An error is final: no retry."""
 
     def close(self) -> None: ...
 

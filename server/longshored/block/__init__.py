@@ -1,0 +1,1 @@
+"""Images as nodes, and the moving of bytes; knows nothing of jobs."""

@@ -1,0 +1,1 @@
+"""One behaviour each, in front of a node and with the node's own methods."""
