@@ -1,16 +1,16 @@
 """The words of a refusal: what in a qcow2 file is wrong, or not supported."""
 
-from ...errors import Fact, Kind, ServiceError
+from ...errors import Kind, ServiceError
 
 
-def invalid(message: str, /, **facts: Fact) -> ServiceError:
+def invalid(message: str, /, **facts: str | int) -> ServiceError:
     """The file breaks the format: facts say what, its value, and the limit."""
     error = ServiceError(Kind.IMAGE_INVALID, message, format="qcow2")
     error.facts.update(facts)
     return error
 
 
-def unsupported(feature: str, message: str, /, **facts: Fact) -> ServiceError:
+def unsupported(feature: str, message: str, /, **facts: str | int) -> ServiceError:
     """The file may be good, but it uses something that is not built here."""
     error = ServiceError(
         Kind.IMAGE_UNSUPPORTED, message, format="qcow2", feature=feature
