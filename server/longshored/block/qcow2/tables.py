@@ -10,12 +10,14 @@ import sys
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from ..extent import Data, Extent, merge
 from .damage import invalid
 from .layout import MAX_OFFSET, SUBCLUSTERS, Header
 
-Words = array[int]
+# Quoted: before Python 3.12 an array cannot be subscripted at run time.
+Words: TypeAlias = "array[int]"
 
 COPIED = 1 << 63
 COMPRESSED = 1 << 62
