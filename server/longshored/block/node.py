@@ -1,5 +1,7 @@
 """The promise that every opened image keeps."""
 
+import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -29,6 +31,13 @@ class Identity:
 
     device: int
     inode: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> "Identity":
+        # Two device nodes of one disk are two inodes, but one st_rdev.
+        if stat.S_ISBLK(status.st_mode):
+            return cls(status.st_rdev, 0)
+        return cls(status.st_dev, status.st_ino)
 
     def __str__(self) -> str:
         return f"{self.device:x}:{self.inode}"

@@ -263,11 +263,9 @@ def open_raw(fd: int, uri: str, mode: Mode) -> RawNode:
 
 def _facts(fd: int) -> _Facts:
     status = os.fstat(fd)
-    if stat.S_ISBLK(status.st_mode):
-        # Two device nodes of one disk are two inodes, but one st_rdev.
-        identity = Identity(status.st_rdev, 0)
-        (size,) = struct.unpack("Q", fcntl.ioctl(fd, _BLKGETSIZE64, bytes(8)))
-        (block,) = struct.unpack("i", fcntl.ioctl(fd, _BLKSSZGET, bytes(4)))
-        return _Facts(identity, size, True, block)
-    identity = Identity(status.st_dev, status.st_ino)
-    return _Facts(identity, status.st_size, False, 1)
+    identity = Identity.of(status)
+    if not stat.S_ISBLK(status.st_mode):
+        return _Facts(identity, status.st_size, False, 1)
+    (size,) = struct.unpack("Q", fcntl.ioctl(fd, _BLKGETSIZE64, bytes(8)))
+    (block,) = struct.unpack("i", fcntl.ioctl(fd, _BLKSSZGET, bytes(4)))
+    return _Facts(identity, size, True, block)
