@@ -43,10 +43,11 @@ def _give_up(job: Job, fallen: Job, now: Instant) -> Job:
         # Others of this group are visible already and a restart came between:
         # going on is the only way to "all".
         return job
+    assert fallen.group is not None, "only a group has other members"
     failure = Failure(
         Kind.GROUP_MEMBER_FAILED,
         f"Job {fallen.job_id} of the same group did not succeed",
-        {"job_id": fallen.job_id, "group_id": fallen.group_id or ""},
+        {"job_id": fallen.job_id, "group_id": fallen.group.group_id},
     )
     return life.abort(replace(job, failure=failure), now, failure.message)
 

@@ -85,14 +85,14 @@ def pause(job: Job, ask: Ask) -> Job:
     """Hold a job for its user. A running one stops at its next checkpoint."""
     if not _has_work(job, Verb.PAUSE):
         return job
-    return hold(job, Pause(Holder.USER, ask.comment or f"paused by {ask.by}", ask.time))
+    return hold(job, Pause(Holder.USER, ask.comment or "paused", ask.time, ask.by))
 
 
 def resume(job: Job, ask: Ask) -> Job:
     """Let go of every hold that a user may let go: his own and an error's."""
     if not _has_work(job, Verb.RESUME):
         return job
-    return let_go(job, (Holder.USER, Holder.ERROR))
+    return let_go(job, (Holder.USER, Holder.ERROR_POLICY))
 
 
 def hold(job: Job, pause: Pause) -> Job:
@@ -195,7 +195,7 @@ def converged(job: Job, now: Instant) -> Job:
 
 def worked(job: Job, now: Instant) -> Job:
     """Own work done. A member of a group waits for the others (`group.settle`)."""
-    done = State.PENDING if job.group_id is None else State.WAITING
+    done = State.PENDING if job.group is None else State.WAITING
     reason = "work done" if done is State.PENDING else "waits for its group"
     return move(job, done, now, reason)
 

@@ -16,7 +16,7 @@ class ErrorAction(Enum):
 
     REPORT = "report"  # the job fails
     SKIP = "skip"  # note the range, go on; the list is bounded
-    RETRY = "retry"  # up to `retries` times, `backoff` apart, then report
+    RETRY = "retry"  # `retry_count` times, `retry_backoff` apart, then report
     STOP = "stop"  # pause and wait for the operator
     ENOSPC_STOP = "enospc-stop"  # STOP if the disk is full, else REPORT
 
@@ -24,35 +24,44 @@ class ErrorAction(Enum):
 @dataclass(frozen=True, slots=True)
 class ErrorPolicy:
     action: ErrorAction = ErrorAction.REPORT
-    retries: int = 3
-    backoff: float = 1.0  # seconds before the first retry; doubles with each
+    retry_count: int = 3
+    retry_backoff: float = 1.0  # seconds before the first retry; doubles with each
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """When a job may run: from `start_minute` to `end_minute` of a day, UTC.
+    """When a job may run: so many minutes from `start_minute` of a day on.
 
-    Days count from 1 (Monday) to 7; none means every day. An end before the
-    start runs past midnight.
+    Weekdays count from 1 (Monday) to 7 (ISO 8601); none means every day. The
+    window may run past midnight. `time_zone` is an IANA name; empty is UTC.
     """
 
     start_minute: int
-    end_minute: int
-    days: tuple[int, ...] = ()
+    duration_minutes: int
+    weekdays: tuple[int, ...] = ()
+    time_zone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """How much may move a second, average and burst. None is no limit."""
+
+    speed_bytes_per_second: int | None = None
+    burst_bytes: int | None = None
+    iops: int | None = None
+    burst_operations: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """What may be changed while a job lives. None is: no limit, no such wish."""
 
-    speed_bytes_per_second: int | None = None
-    burst_bytes: int | None = None
-    operations_per_second: int | None = None
+    rate: RateLimit = RateLimit()
     priority: int = 0
-    start_time: Instant | None = None
+    earliest_start_time: Instant | None = None
     windows: tuple[Window, ...] = ()
-    on_source_error: ErrorPolicy = ErrorPolicy()
-    on_target_error: ErrorPolicy = ErrorPolicy()
+    source_error_policy: ErrorPolicy = ErrorPolicy()
+    target_error_policy: ErrorPolicy = ErrorPolicy()
     auto_finalize: bool = True
     auto_dismiss_delay: float | None = None  # seconds after the end
 
@@ -61,7 +70,7 @@ class Holder(Enum):
     """Who keeps a job from running. It runs again when the last one lets go."""
 
     USER = "user"
-    ERROR = "error"
+    ERROR_POLICY = "error-policy"
     WINDOW = "window"
 
 
@@ -70,6 +79,7 @@ class Pause:
     holder: Holder
     reason: str
     time: Instant
+    actor: str
 
 
 class PendingReason(Enum):
@@ -78,7 +88,7 @@ class PendingReason(Enum):
     HOLD = "hold"  # a node is in use: by a job, or by a foreign process
     SLOT = "slot"  # every worker, or every worker of the device, is busy
     START_TIME = "start-time"
-    AFTER = "after"  # waits for another job to succeed
+    PREDECESSOR = "predecessor"  # waits for another job to succeed
     WINDOW = "window"
     PAUSED = "paused"
     RECOVERY = "recovery"  # was running when the daemon stopped
@@ -91,6 +101,7 @@ class Pending:
     job_id: str | None = None  # the job that is waited for
     pid: int | None = None  # or the foreign process
     command: str | None = None
+    node_uri: str | None = None
     until: Instant | None = None
 
 
@@ -137,6 +148,17 @@ class Transition:
     actor: str
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A transaction: its members become visible together or not at all.
+
+    `rate` is shared by all members; every member carries the same Group.
+    """
+
+    group_id: str
+    rate: RateLimit = RateLimit()
+
+
 # Enough for a life with many pauses; what falls out is the middle, never the birth.
 HISTORY_LENGTH = 32
 
@@ -170,7 +192,7 @@ class Job:
     options: Options = Options()
     labels: dict[str, str] = field(default_factory=dict)
     after: tuple[str, ...] = ()
-    group_id: str | None = None
+    group: Group | None = None
     nodes: tuple[Node, ...] = ()
     on_conflict_queue: bool = False
     state: State = State.QUEUED

@@ -17,7 +17,7 @@ class LimitedBy(Enum):
     NOTHING = "nothing"
     SOURCE = "source"
     TARGET = "target"
-    JOB = "job"
+    JOB_RATE = "job-rate"
     GROUP = "group"
     DEVICE = "device"
     DAEMON = "daemon"
