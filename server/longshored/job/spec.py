@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ..clock import Instant
 from ..errors import Violation
 
 FORMATS = ("raw", "qcow2")
@@ -62,17 +63,25 @@ class SkippedRange:
 
     start: int
     length: int
-    error: str
+    uri: str
+    error_number: int  # errno
 
 
 @dataclass(frozen=True, slots=True)
 class PullResult:
-    copied: int
-    zeroed: int
-    skipped: int
-    backing_uri: str | None
-    backing_format: str | None
-    failed_ranges: tuple[SkippedRange, ...] = ()
+    """What a pull did; `backing` is the image behind top now, if any.
+
+    `skipped_ranges` holds the first 100; `duration` is in seconds from the first
+    start to the end, pauses included.
+    """
+
+    copied_bytes: int
+    zeroed_bytes: int
+    skipped_bytes: int
+    backing: ImageRef | None = None
+    backing_name: str = ""
+    skipped_ranges: tuple[SkippedRange, ...] = ()
+    duration: float = 0.0
 
 
 Result = PullResult
@@ -82,11 +91,12 @@ RESULTS: dict[str, type[Result]] = {"block.pull": PullResult}
 
 @dataclass(frozen=True, slots=True)
 class PullStatus:
-    """Where a pull stands durably: `published` bytes of the chain are in top for good."""
+    """Where a pull stands durably: `published_bytes` of the chain are in top for good."""
 
-    published: int = 0
-    checkpoints: int = 0
-    chain_depth: int = 0
+    published_bytes: int = 0
+    checkpoint_time: Instant | None = None
+    link_count: int = 0
+    current_depth: int = 0
 
 
 Status = PullStatus
