@@ -41,8 +41,8 @@ def generate(root: Path) -> None:
 def _compile(root: Path, out: Path) -> None:
     protos = sorted((root / PROTO).glob("*.proto"))
     services = [path for path in protos if path.stem.endswith("_service")]
-    _protoc(root, protos, f"--python_out={out}", f"--mypy_out={out}")
-    _protoc(root, services, f"--grpc_python_out={out}", f"--mypy_grpc_out={out}")
+    _protoc(root, protos, f"--python_out={out}", f"--mypy_out=quiet:{out}")
+    _protoc(root, services, f"--grpc_python_out={out}", f"--mypy_grpc_out=quiet:{out}")
 
 
 def _protoc(root: Path, protos: list[Path], *outputs: str) -> None:
