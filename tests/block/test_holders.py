@@ -1,0 +1,166 @@
+"""Naming who holds an image, with processes of ours and of QEMU."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from longshored.block.holders import busy_error, survey
+from longshored.block.locks import (
+    PULL_TOP,
+    READER,
+    WRITER,
+    ImageLock,
+    LockRow,
+    Permission,
+)
+from longshored.block.node import Identity
+from longshored.errors import Kind
+from tests.support.lockers import python_holder, qemu_io_holder
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    path = tmp_path / "image.raw"
+    path.write_bytes(bytes(65536))
+    return path
+
+
+@pytest.fixture
+def qcow2(tmp_path: Path) -> Path:
+    path = tmp_path / "image.qcow2"
+    make = ["qemu-img", "create", "-q", "-f", "qcow2", str(path), "1M"]
+    subprocess.run(make, check=True)
+    return path
+
+
+def identity(path: Path) -> Identity:
+    return Identity.of(path.stat())
+
+
+def test_a_foreign_holder_is_named_with_its_permissions(image: Path) -> None:
+    with python_holder(image, READER.uses, READER.unshared) as pid:
+        (holder,) = survey(identity(image)).holders
+    assert (holder.pid, holder.row, holder.is_self) == (pid, READER, False)
+    assert "python" in holder.command
+
+
+def test_a_free_image_has_no_holders(image: Path) -> None:
+    with image.open("rb"):
+        assert survey(identity(image)).holders == ()
+
+
+def test_our_own_process_is_told_apart(image: Path) -> None:
+    with image.open("rb") as file:
+        ImageLock(file.fileno(), "").take(READER)
+        (holder,) = survey(identity(image)).holders
+        assert holder.is_self
+        assert not survey(identity(image), but_descriptor=file.fileno()).holders
+
+
+def test_a_holder_is_found_under_another_name_of_the_file(
+    image: Path, tmp_path: Path
+) -> None:
+    os.link(image, tmp_path / "other")
+    with python_holder(tmp_path / "other", WRITER.uses, WRITER.unshared) as pid:
+        assert [h.pid for h in survey(identity(image)).holders] == [pid]
+
+
+def test_the_error_names_pid_command_and_permission(image: Path) -> None:
+    with python_holder(image, WRITER.uses, WRITER.unshared) as pid:
+        with image.open("rb") as file:
+            clashes = ImageLock(file.fileno(), str(image)).take(READER)
+        error = busy_error(str(image), clashes, identity(image))
+    assert error.kind is Kind.TARGET_BUSY
+    assert error.message.startswith('Failed to get shared "write" lock; ')
+    assert error.facts["pid"] == pid
+    assert error.facts["permission"] == "shared write, shared resize"
+    assert "python" in str(error.facts["command"])
+
+
+def test_a_holder_that_does_not_explain_the_clash_is_not_blamed(image: Path) -> None:
+    harmless = Permission.CONSISTENT_READ
+    with (
+        python_holder(image, harmless, 0),
+        python_holder(image, READER.uses, READER.unshared) as reader,
+        image.open("rb") as file,
+    ):
+        clashes = ImageLock(file.fileno(), str(image)).take(WRITER)
+        error = busy_error(str(image), clashes, identity(image))
+    assert error.facts["pid"] == reader
+
+
+def test_a_holder_that_has_gone_is_not_invented(image: Path) -> None:
+    with python_holder(image, WRITER.uses, WRITER.unshared), image.open("rb") as file:
+        clashes = ImageLock(file.fileno(), str(image)).take(READER)
+    error = busy_error(str(image), clashes, identity(image))
+    assert "pid" not in error.facts
+
+
+# Both ways with QEMU.
+
+
+def qemu(*command: str) -> tuple[bool, str]:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode == 0, done.stderr
+
+
+ROWS = {
+    "writer": WRITER,
+    "pull top": PULL_TOP,
+    "reader": READER,
+    "sharing reader": LockRow(Permission.CONSISTENT_READ, Permission.NONE),
+}
+COMMANDS = {
+    "info": ("qemu-img", "info"),
+    "info -U": ("qemu-img", "info", "-U"),
+    "read": ("qemu-io", "-r", "-c", "read 0 512"),
+    "write": ("qemu-io", "-c", "write 0 512"),
+}
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize(
+    ("row", "allowed"),
+    [
+        ("writer", {"info -U"}),
+        ("pull top", {"info -U"}),
+        ("reader", {"info", "info -U", "read"}),
+        ("sharing reader", {"info", "info -U", "read", "write"}),
+    ],
+)
+def test_qemu_keeps_out_of_what_we_hold(
+    qcow2: Path, row: str, allowed: set[str]
+) -> None:
+    with qcow2.open("rb") as file:
+        assert ImageLock(file.fileno(), "").take(ROWS[row]) == ()
+        results = {name: qemu(*cmd, str(qcow2)) for name, cmd in COMMANDS.items()}
+    assert {name for name, (ok, _) in results.items() if ok} == allowed
+    for ok, text in results.values():
+        assert ok or '"write" lock' in text
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize(
+    ("write", "ours", "free"),
+    [
+        (True, READER, False),
+        (True, WRITER, False),
+        (False, READER, True),
+        (False, WRITER, False),
+        (False, PULL_TOP, False),
+    ],
+)
+def test_we_keep_out_of_what_qemu_holds_and_name_it(
+    qcow2: Path, write: bool, ours: LockRow, free: bool
+) -> None:
+    with (
+        qemu_io_holder(qcow2, "qcow2", write=write) as pid,
+        qcow2.open("rb") as file,
+    ):
+        clashes = ImageLock(file.fileno(), str(qcow2)).take(ours)
+        assert (clashes == ()) is free
+        if clashes:
+            error = busy_error(str(qcow2), clashes, identity(qcow2))
+            assert (error.facts["pid"], error.facts["command"]) == (pid, "qemu-io")
