@@ -10,14 +10,17 @@ import sys
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING
 
+from ...units import SECTOR
 from ..extent import Data, Extent, merge
 from .damage import invalid
 from .layout import MAX_OFFSET, SUBCLUSTERS, Header
 
-# Quoted: before Python 3.12 an array cannot be subscripted at run time.
-Words: TypeAlias = "array[int]"
+if TYPE_CHECKING:
+    Words = array[int]
+else:  # before Python 3.12 an array has no parameters at run time
+    Words = array
 
 COPIED = 1 << 63
 COMPRESSED = 1 << 62
@@ -27,7 +30,6 @@ HOST_OFFSET = MAX_OFFSET - 512
 L1_RESERVED = ((1 << 63) - 1) & ~HOST_OFFSET
 ALL_ALLOCATED = (1 << SUBCLUSTERS) - 1
 ALL_ZERO = ALL_ALLOCATED << SUBCLUSTERS
-SECTOR = 512
 
 # Largest step of a gallop, in words: 32 KiB, which stays in the first cache.
 STRIDE = 4_096
@@ -163,14 +165,6 @@ def decode_compressed(entry: int, geometry: Geometry, file_size: int) -> Compres
     return CompressedAt(offset, min(length, file_size - offset))
 
 
-def indices_of_entries(words: Words) -> Iterator[int]:
-    """Where a table is not zero, in order."""
-    at = 0
-    while (at := _same_until(words, at, len(words), 0)) < len(words):
-        yield at
-        at += 1
-
-
 def scan(
     words: Words,
     geometry: Geometry,
@@ -199,7 +193,7 @@ def _scan_standard(
         if entry in SAME:
             if entry & geometry.l2_reserved:
                 raise _broken(entry, geometry, start)
-            stop = _same_until(words, at, last, entry)
+            stop = same_until(words, at, last, entry)
             data = Data.ZERO if entry else Data.UNALLOCATED
             yield Extent(start, (stop - at) * size, data)
         elif entry & COMPRESSED:
@@ -221,7 +215,7 @@ def _scan_extended(
     size = geometry.cluster_size
     while at < last:
         start = guest + at * size
-        stop = _same_until(words, 2 * at, 2 * last, 0) // 2
+        stop = same_until(words, 2 * at, 2 * last, 0) // 2
         if stop > at:
             yield Extent(start, (stop - at) * size, Data.UNALLOCATED)
             at = stop
@@ -315,7 +309,7 @@ def _broken_bitmap(bitmap: int, guest: int) -> Exception:
     )
 
 
-def _same_until(words: Words, at: int, last: int, word: int) -> int:
+def same_until(words: Words, at: int, last: int, word: int) -> int:
     """The first index from `at` on, at most `last`, that does not hold `word`."""
     same = SAME[word]
     step = SHORT

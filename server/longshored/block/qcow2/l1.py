@@ -1,0 +1,113 @@
+"""The L1 table when an image is opened: read, and found to be a plain tree.
+
+Two entries with one L2 table, or an L2 table on top of the header, would let a
+file of kilobytes map terabytes. After these checks the cost of any walk follows
+the size of the file.
+"""
+
+from ...units import MiB
+from .damage import invalid, unsupported
+from .hostfile import HostFile
+from .layout import Header
+from .tables import HOST_OFFSET, Geometry, Words, decode_words, l2_offset_of
+
+# Clusters that may be marked in a bit map: 32 TiB of file at the default size.
+MAX_MAP_BYTES = 64 * MiB
+# A set costs about 100 bytes for each table.
+MAX_SET_TABLES = 1 << 20
+
+
+class Claims:
+    """Host clusters that already belong to something."""
+
+    def __init__(self, geometry: Geometry, file_size: int) -> None:
+        self._bits = geometry.cluster_bits
+        clusters = (file_size >> self._bits) + 1
+        # Pages of zeros cost nothing until they are marked.
+        self._map = bytearray(clusters // 8 + 1)
+
+    def claim(self, offset: int) -> bool:
+        """Mark the cluster; False if it was marked before."""
+        cluster = offset >> self._bits
+        byte, bit = cluster >> 3, 1 << (cluster & 7)
+        if self._map[byte] & bit:
+            return False
+        self._map[byte] |= bit
+        return True
+
+
+class SparseClaims:
+    """The same for a file too large to map: a few tables in a sea of holes."""
+
+    def __init__(self) -> None:
+        self._taken: set[int] = set()
+
+    def claim(self, offset: int) -> bool:
+        if offset in self._taken:
+            return False
+        self._taken.add(offset)
+        return True
+
+
+def read_l1(
+    host: HostFile, header: Header, geometry: Geometry, file_size: int
+) -> Words:
+    """The active L1 table, every entry checked."""
+    if header.l1_offset + header.l1_bytes > file_size and header.l1_bytes:
+        raise invalid(
+            "L1 table runs past the end of the file",
+            what="l1_table_offset",
+            value=header.l1_offset,
+            limit=file_size,
+        )
+    data = bytearray(header.l1_bytes)
+    host.readinto(header.l1_offset, memoryview(data))
+    words = decode_words(data)
+    check_l1(words, header, geometry, file_size)
+    return words
+
+
+def check_l1(words: Words, header: Header, geometry: Geometry, file_size: int) -> None:
+    """Raise unless every L2 table is inside the file and has one owner."""
+    claims = _claims(words, header, geometry, file_size)
+    claim = claims.claim
+    for entry in filter(None, words):
+        if not claim(l2_offset_of(entry, geometry, file_size)):
+            raise invalid(
+                "L1 entry points to a table that is used already",
+                what="L2 offset",
+                value=entry & HOST_OFFSET,
+            )
+
+
+def _claims(
+    words: Words, header: Header, geometry: Geometry, file_size: int
+) -> Claims | SparseClaims:
+    claims: Claims | SparseClaims
+    if file_size >> geometry.cluster_bits <= MAX_MAP_BYTES * 8:
+        claims = Claims(geometry, file_size)
+    else:
+        _refuse_too_many(len(words) - words.count(0))
+        claims = SparseClaims()
+    claims.claim(0)
+    for start, length in (
+        (header.l1_offset, header.l1_bytes),
+        (header.refcount_table_offset, header.refcount_table_bytes),
+    ):
+        for offset in range(start, start + length, geometry.cluster_size):
+            if offset < file_size and not claims.claim(offset):
+                raise invalid(
+                    "Tables of the header overlap", what="table offset", value=offset
+                )
+    return claims
+
+
+def _refuse_too_many(tables: int) -> None:
+    if tables > MAX_SET_TABLES:
+        raise unsupported(
+            "L2 tables",
+            "Too many L2 tables in so large a file",
+            what="L2 tables",
+            value=tables,
+            limit=MAX_SET_TABLES,
+        )
