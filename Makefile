@@ -1,0 +1,116 @@
+# Everything is one command. A fresh Debian 12 needs python3, python3-venv, make, git.
+#
+#   make demo       see the daemon flatten a chain, be killed, and finish
+#   make check      what must hold before a commit: under two minutes
+#   make test       everything, slow tests and QEMU included
+#   make bench      speed, side by side with peers
+#   make proto      Python stubs from the contract
+#   make baseline   take the contract as it is for what buf breaking compares with
+#   make lock       pin what make setup installs
+#   make clean      remove what was made
+
+PYTHON ?= python3
+WORKERS ?= auto
+
+BIN := .venv/bin
+BUF := $(BIN)/buf
+SETUP := .venv/setup.stamp
+STUBS := build/stubs.stamp
+CODE := server clients/python tests proto $(wildcard bench demo)
+PROTOS := $(wildcard proto/longshore/v1/*.proto)
+THIRD_PARTY := $(wildcard third_party/google/rpc/*.proto)
+PYTEST := $(BIN)/pytest --no-header -n $(WORKERS)
+
+# In CI a missing tool is a failure; elsewhere it is said, and its tests are left out.
+CI ?= false
+ifeq ($(CI),true)
+HAVE_QEMU := yes
+HAVE_PROTOC := yes
+else
+HAVE_QEMU = $(if $(shell command -v qemu-img && command -v qemu-io),yes)
+HAVE_PROTOC = $(if $(shell command -v protoc),yes)
+endif
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+
+.PHONY: help setup proto lint check test bench demo baseline lock clean
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
+
+setup: $(SETUP) $(STUBS)
+
+$(SETUP): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "Longshore needs Python 3.11 or newer: make PYTHON=..."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv \
+	    || { echo "The venv module is missing: apt install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install -q --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install -q --no-build-isolation --no-deps -e .
+	@touch $@
+
+proto: $(STUBS)
+
+$(STUBS): $(PROTOS) $(THIRD_PARTY) proto/hatch_build.py | $(SETUP)
+	@mkdir -p build
+	@$(BIN)/python proto/hatch_build.py
+	@touch $@
+
+lint: setup
+	@$(BIN)/ruff format -q --check $(CODE)
+	@$(BIN)/ruff check -q $(CODE)
+	@$(BIN)/mypy --no-error-summary
+	@$(BUF) lint
+	@$(BUF) format -d --exit-code proto
+	@$(BUF) build --exclude-source-info -o build/contract.binpb
+	@$(BUF) breaking build/contract.binpb --against proto/baseline.binpb
+	@$(if $(HAVE_PROTOC),$(MAKE) -s protoc,echo "protoc is missing: its check is left out")
+
+# Debian's protoc knows no editions, as some clients' compilers do not.
+.PHONY: protoc
+protoc:
+	@protoc -Iproto -Ithird_party -o build/protoc.binpb $(PROTOS)
+
+check: lint
+	@$(PYTEST) -m "not slow and not qemu"
+
+test: packages lint
+	@$(if $(HAVE_QEMU),,echo "qemu-img, qemu-io are missing: their tests are left out")
+	@$(PYTEST) $(if $(HAVE_QEMU),,-m "not qemu")
+
+.PHONY: packages bench-packages
+packages:
+	@.ci/packages qemu-img:qemu-utils qemu-storage-daemon:qemu-system-common \
+	    protoc:protobuf-compiler strace:strace mke2fs:e2fsprogs
+
+bench-packages: packages
+	@.ci/packages fio:fio redis-server:redis-server etcd:etcd-server
+
+bench: bench-packages setup
+	@$(BIN)/python -m bench
+
+demo: setup
+	@$(BIN)/python demo/demo.py
+
+baseline: setup
+	@$(BUF) build --exclude-source-info -o proto/baseline.binpb
+
+# The lock holds names, versions and hashes only, whatever index it was made from.
+lock:
+	@$(PYTHON) -m venv build/lock
+	@build/lock/bin/pip install -q pip-tools
+	@echo "# Everything that make setup installs. Made by make lock from pyproject.toml." \
+	    > build/dev.txt
+	@build/lock/bin/pip-compile -q --upgrade --generate-hashes --allow-unsafe \
+	    --strip-extras --no-header --no-annotate --no-emit-index-url \
+	    --no-emit-trusted-host --no-emit-find-links --extra dev -o - pyproject.toml \
+	    | sed '/^longshore @/d; /^#/d; /^$$/d' >> build/dev.txt
+	@mv build/dev.txt requirements/dev.txt
+
+clean:
+	@rm -rf build dist .venv clients/python/longshore/v1 \
+	    .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find server clients/python tests proto -name __pycache__ -type d -prune \
+	    -exec rm -rf {} +
