@@ -1,0 +1,33 @@
+"""Where the daemon listens: `unix:PATH` or `HOST:PORT`."""
+
+import os
+from pathlib import Path
+
+ENVIRONMENT = "LONGSHORE_ADDRESS"
+
+
+def default_address() -> str:
+    """The address of the environment, else the socket where a daemon would make it.
+
+    Root's daemon listens in /run/longshore; anyone else's in the user's
+    runtime directory.
+    """
+    if given := os.environ.get(ENVIRONMENT):
+        return given
+    if os.geteuid() == 0:
+        return "unix:/run/longshore/longshored.sock"
+    runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}"
+    return f"unix:{Path(runtime) / 'longshore' / 'longshored.sock'}"
+
+
+def check_address(address: str) -> str:
+    """The address as gRPC takes it. Raises ValueError that says what would be right."""
+    if address.startswith("unix:"):
+        path = address.removeprefix("unix:").removeprefix("//")
+        if not path.startswith("/"):
+            raise ValueError(f"unix:PATH needs an absolute path, not {path!r}")
+        return f"unix:{path}"
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError(f"address must be unix:PATH or HOST:PORT, not {address!r}")
+    return address

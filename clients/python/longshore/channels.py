@@ -1,0 +1,32 @@
+"""How both clients talk to a daemon: options, stubs by name, who we are."""
+
+from typing import Any
+
+from . import __version__
+from .v1 import image_service_pb2_grpc, job_service_pb2_grpc, system_service_pb2_grpc
+
+STUBS: dict[str, Any] = {
+    "JobService": job_service_pb2_grpc.JobServiceStub,
+    "ImageService": image_service_pb2_grpc.ImageServiceStub,
+    "SystemService": system_service_pb2_grpc.SystemServiceStub,
+}
+
+METADATA = (("longshore-client", f"longshore-python/{__version__}"),)
+
+# The server allows a ping every 5 s; 30 s is far from that, and quick enough to
+# see a dead peer. Retries are ours (steps.ask), so that every language agrees.
+OPTIONS = (
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 0),
+    ("grpc.max_receive_message_length", 16 << 20),
+    ("grpc.enable_retries", 0),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+)
+
+# A watch has a connection of its own: a stream that nobody reads must not hold up
+# a cancel.
+CONTROL = OPTIONS
+WATCH = (*OPTIONS, ("grpc.use_local_subchannel_pool", 1))

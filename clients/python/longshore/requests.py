@@ -1,0 +1,81 @@
+"""Requests from plain arguments: what both clients send. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from .enums import OnConflict
+from .steps import request_id as new_request_id
+from .v1 import (
+    block_pb2,
+    image_pb2,
+    job_info_pb2,
+    job_options_pb2,
+    job_service_pb2,
+)
+
+ImageName = str | Path | tuple[str | Path, str] | image_pb2.ImageRef
+"""An image: a path (then qcow2), a path and its format, or an ImageRef."""
+
+
+def image(name: ImageName) -> image_pb2.ImageRef:
+    if isinstance(name, image_pb2.ImageRef):
+        return name
+    path, declared = name if isinstance(name, tuple) else (name, "qcow2")
+    return image_pb2.ImageRef(uri=str(path), format=declared)
+
+
+def pull_info(
+    top: ImageName, base: ImageName | None, backing_chain: Iterable[ImageName]
+) -> job_info_pb2.JobInfo:
+    spec = block_pb2.BlockPullJob.Spec(
+        top=image(top), backing_chain=[image(link) for link in backing_chain]
+    )
+    if base is not None:
+        spec.base.CopyFrom(image(base))
+    return job_info_pb2.JobInfo(
+        block=block_pb2.BlockJobInfo(pull=block_pb2.BlockPullJob(spec=spec))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """How a job is to be run; the same for every kind."""
+
+    job_id: str = ""
+    options: job_options_pb2.JobOptions | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    request_id: str = ""
+    on_conflict: OnConflict = job_service_pb2.ON_CONFLICT_UNSPECIFIED
+    after: tuple[str, ...] = ()
+
+    def request(
+        self, info: job_info_pb2.JobInfo, *, validate_only: bool = False
+    ) -> job_service_pb2.CreateJobRequest:
+        return job_service_pb2.CreateJobRequest(
+            job_id=self.job_id,
+            info=info,
+            options=self.options,
+            labels=self.labels,
+            request_id=self.request_id or new_request_id(),
+            validate_only=validate_only,
+            on_conflict=self.on_conflict,
+            after=self.after,
+        )
+
+
+PLAINLY = Submit()
+"""With a new id, no limit, no label: as the daemon's defaults have it."""
+
+
+def set_speed(
+    job_id: str, bytes_per_second: int | None
+) -> job_service_pb2.UpdateJobRequest:
+    """None takes the limit away: the field is named in the mask and left unset."""
+    return job_service_pb2.UpdateJobRequest(
+        job_id=job_id,
+        options=job_options_pb2.JobOptions(speed_bytes_per_second=bytes_per_second),
+        update_mask=FieldMask(paths=["speed_bytes_per_second"]),
+    )
