@@ -1,0 +1,141 @@
+"""A job: value -> contract. The one shape in which clients see it."""
+
+from collections.abc import Collection, Iterator
+
+from longshore.v1 import job_pb2, node_pb2
+
+from ..job.model import Ask, Job, Pause, Pending, PendingReason, Transition, Worker
+from ..job.nodes import Node
+from ..job.states import State, Verb, verbs_allowed
+from . import enums, status, wiretime
+from .translate_options import options_to_proto
+from .translate_progress import progress_to_proto
+from .translate_spec import info_to_proto
+
+_RESTING = frozenset({State.QUEUED, State.PAUSED, State.STANDBY})
+_BUSY = frozenset({State.RUNNING, State.READY, State.ABORTING})
+ALL_VERBS = frozenset(Verb)
+
+
+def job_to_proto(job: Job, verbs: Collection[Verb] = ALL_VERBS) -> job_pb2.Job:
+    """The job as clients see it; `verbs` are those its kind knows."""
+    cancel = job.wanted.cancel
+    return job_pb2.Job(
+        job_id=job.job_id,
+        job_type=job.kind,
+        info=info_to_proto(job),
+        options=options_to_proto(job.options),
+        state=enums.STATES[job.state],
+        actions=[enums.ACTIONS[v] for v in verbs_allowed(job.state) if v in verbs],
+        progress=progress_to_proto(job.progress),
+        error=None if job.failure is None else status.of_failure(job.failure),
+        revision=job.revision,
+        create_time=wiretime.timestamp(job.create_time),
+        start_time=wiretime.maybe_timestamp(job.start_time),
+        end_time=wiretime.maybe_timestamp(job.end_time),
+        labels=job.labels,
+        uid=job.uid,
+        number=job.number,
+        owner=job.owner,
+        host=job.host,
+        pauses=[_pause(pause) for pause in job.pauses],
+        pending=None if job.pending is None else _pending(job.pending),
+        nodes=[_node(node, active=_holds(job)) for node in job.nodes],
+        history=[_transition(step) for step in job.history],
+        worker=None if job.worker is None else _worker(job, job.worker),
+        busy=job.worker is not None and job.state in _BUSY,
+        group_id="" if job.group is None else job.group.group_id,
+        after=job.after,
+        wanted=list(_wishes(job)),
+        cancel_comment="" if cancel is None else cancel.comment,
+        expire_time=wiretime.maybe_timestamp(job.expire_time),
+        warnings=[job_pb2.JobWarning(message=text) for text in job.warnings],
+    )
+
+
+def _holds(job: Job) -> bool:
+    """Whether its holds are in force: a job that queues for them has none."""
+    waits = job.state is State.QUEUED and job.on_conflict_queue
+    return not job.is_final and not waits
+
+
+def _pause(pause: Pause) -> job_pb2.JobPause:
+    return job_pb2.JobPause(
+        holder=enums.PAUSE_HOLDERS[pause.holder],
+        reason=pause.reason,
+        pause_time=wiretime.timestamp(pause.time),
+        actor=pause.actor,
+    )
+
+
+def _pending(pending: Pending) -> job_pb2.JobPending:
+    message = job_pb2.JobPending(
+        reason=enums.PENDING_REASONS[pending.reason],
+        message=pending.message,
+        node_uri=pending.node_uri or "",
+        until_time=wiretime.maybe_timestamp(pending.until),
+    )
+    if pending.job_id is not None:
+        message.blocking_job_id = pending.job_id
+    elif pending.reason is PendingReason.HOLD and pending.pid is not None:
+        message.blocking_process.pid = pending.pid
+        message.blocking_process.command = pending.command or ""
+    return message
+
+
+def _node(node: Node, *, active: bool) -> node_pb2.Node:
+    return node_pb2.Node(
+        role=enums.ROLES[node.role],
+        uri=node.uri,
+        format=node.format,
+        identity=node.key,
+        hold=node_pb2.Hold(
+            taken=enums.permissions(node.taken),
+            shared=enums.permissions(node.shared),
+            active=active,
+        ),
+        io_status=enums.IO_STATUSES[node.io_status],
+    )
+
+
+def node_to_proto(node: Node) -> node_pb2.Node:
+    """A node that a plan would hold."""
+    return _node(node, active=False)
+
+
+def _transition(step: Transition) -> job_pb2.JobTransition:
+    return job_pb2.JobTransition(
+        state=enums.STATES[step.state],
+        transition_time=wiretime.timestamp(step.time),
+        reason=step.reason,
+        actor=step.actor,
+    )
+
+
+def _worker(job: Job, worker: Worker) -> job_pb2.JobWorker:
+    return job_pb2.JobWorker(
+        host=job.host, thread=worker.thread, attempt=worker.attempt, epoch=worker.epoch
+    )
+
+
+def _wishes(job: Job) -> Iterator[job_pb2.JobWish]:
+    """What was asked and is not reached: nothing, once the job has ended."""
+    if job.is_final:
+        return
+    if job.pauses and job.state not in _RESTING:
+        first = job.pauses[0]
+        yield _wish(Verb.PAUSE, Ask(first.actor, first.time))
+    if job.wanted.cancel is not None:
+        yield _wish(Verb.CANCEL, job.wanted.cancel)
+    if job.wanted.complete is not None:
+        yield _wish(Verb.COMPLETE, job.wanted.complete)
+    if job.wanted.finalize is not None:
+        yield _wish(Verb.FINALIZE, job.wanted.finalize)
+
+
+def _wish(verb: Verb, ask: Ask) -> job_pb2.JobWish:
+    return job_pb2.JobWish(
+        action=enums.ACTIONS[verb],
+        actor=ask.by,
+        ask_time=wiretime.timestamp(ask.time),
+    )

@@ -1,0 +1,47 @@
+"""Instants and spans of time: ours <-> google.protobuf."""
+
+from google.protobuf import duration_pb2, timestamp_pb2
+
+from ..clock import SECOND, Instant
+from ..errors import field_invalid
+
+# Far beyond any use, and safe to turn into nanoseconds and floats.
+_LONGEST_SECONDS = 100 * 366 * 86400
+
+
+def timestamp(instant: Instant) -> timestamp_pb2.Timestamp:
+    seconds, nanos = divmod(instant, SECOND)
+    return timestamp_pb2.Timestamp(seconds=seconds, nanos=nanos)
+
+
+def maybe_timestamp(instant: Instant | None) -> timestamp_pb2.Timestamp | None:
+    return None if instant is None else timestamp(instant)
+
+
+def duration(seconds: float) -> duration_pb2.Duration:
+    whole = int(seconds)
+    return duration_pb2.Duration(seconds=whole, nanos=int((seconds - whole) * SECOND))
+
+
+def instant(field: str, value: timestamp_pb2.Timestamp) -> Instant:
+    """The instant of a request's field, from the epoch on to a century from it."""
+    in_range = 0 <= value.seconds <= 8 * _LONGEST_SECONDS
+    if not in_range or not 0 <= value.nanos < SECOND:
+        raise field_invalid(
+            field,
+            "Must be a time after 1970, "
+            f"not seconds={value.seconds} nanos={value.nanos}",
+        )
+    return value.seconds * SECOND + value.nanos
+
+
+def span(field: str, value: duration_pb2.Duration) -> float:
+    """The seconds of a request's field; never negative."""
+    in_range = 0 <= value.seconds <= _LONGEST_SECONDS
+    if not in_range or not 0 <= value.nanos < SECOND:
+        raise field_invalid(
+            field,
+            "Must be a duration from 0 to 100 years, "
+            f"not seconds={value.seconds} nanos={value.nanos}",
+        )
+    return value.seconds + value.nanos / SECOND
