@@ -1,0 +1,54 @@
+"""Host space of an overlay, handed to the workers in order and without gaps."""
+
+import threading
+from collections.abc import Callable
+
+from ...errors import Kind, ServiceError
+from ...units import MiB, round_up
+
+# Reserved in one step. Larger steps gain nothing (bench/pull.py); on a disk that
+# is nearly full, smaller ones use more of what is left.
+STEP = 64 * MiB
+
+
+class Space:
+    """Cuts reserved space into pieces. What a worker drops is a hole: free space."""
+
+    def __init__(self, reserve: Callable[[int], int], cluster: int) -> None:
+        # Set once.
+        self._reserve = reserve
+        self._cluster = cluster
+        # Guarded by _lock, the reserving too: its owner serves one thread.
+        self._lock = threading.Lock()
+        self._at = 0
+        self._end = 0
+        self._wanted = 0
+
+    def expect(self, length: int) -> None:
+        """How much will be asked for at most: no more than that is reserved."""
+        with self._lock:
+            self._wanted = length
+
+    def take(self, length: int) -> int:
+        """The offset of so many bytes side by side; raises NO_SPACE."""
+        length = round_up(length, self._cluster)
+        with self._lock:
+            if self._end - self._at < length:
+                self._grow_locked(length)
+            offset = self._at
+            self._at += length
+            self._wanted -= length
+            return offset
+
+    def _grow_locked(self, length: int) -> None:
+        step = max(length, min(STEP, round_up(self._wanted, self._cluster)))
+        try:
+            offset = self._reserve(step)
+        except ServiceError as error:
+            if error.kind is not Kind.NO_SPACE or step == length:
+                raise
+            step = length
+            offset = self._reserve(step)
+        if offset != self._end:
+            self._at = offset
+        self._end = offset + step
