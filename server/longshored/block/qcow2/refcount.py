@@ -115,6 +115,16 @@ class Refcounts:
     def block_offsets(self) -> Iterator[int]:
         return (offset for offset in self._table if offset)
 
+    def blocks(self) -> Iterator[int]:
+        """The indexes of the blocks that exist."""
+        return (index for index, offset in enumerate(self._table) if offset)
+
+    def block_counts(self, index: int) -> "array[int]":
+        """The counters of a block, zeros if it does not exist. Not to be changed."""
+        if self.has_block(index):
+            return self._load(index).counts
+        return array("B", [0]) * self.per_block
+
     def has_block(self, index: int) -> bool:
         return index < len(self._table) and self._table[index] != 0
 

@@ -1,0 +1,218 @@
+"""Where new clusters come from, and when freed ones may be used again.
+
+The counters in memory are the truth: an allocated cluster has its count at once.
+A freed one keeps its count until `settle`, which the ledger calls when no durable
+pointer leads to it any more; before that nobody can be given it. Clusters that
+are reserved have no count and no pointer: after a crash they are free space.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable
+
+from ...units import round_up
+from .damage import invalid
+from .hostfile import HostFile
+from .layout import MAX_REFCOUNT_TABLE_BYTES
+from .refcount import Refcounts
+
+
+class Occupied:
+    """Clusters that hold metadata. If one is handed out, the counters are wrong."""
+
+    def __init__(self, ranges: Iterable[range]) -> None:
+        ordered = sorted(ranges, key=lambda clusters: clusters.start)
+        self._starts = [clusters.start for clusters in ordered]
+        self._stops: list[int] = []
+        for clusters in ordered:
+            before = self._stops[-1] if self._stops else 0
+            self._stops.append(max(before, clusters.stop))
+
+    def meets(self, first: int, count: int) -> bool:
+        index = bisect_right(self._starts, first + count - 1)
+        return index > 0 and self._stops[index - 1] > first
+
+
+class Allocator:
+    """Hands out clusters of one file. One writer at a time."""
+
+    def __init__(
+        self,
+        host: HostFile,
+        refcounts: Refcounts,
+        occupied: Occupied,
+        *,
+        first: int | None = None,
+    ) -> None:
+        # Set once.
+        self._host = host
+        self._refcounts = refcounts
+        self._cluster = refcounts.cluster_size
+        self._occupied = occupied
+        # Behind it nothing is used or promised.
+        self._end = refcounts.end_of_use() if first is None else first
+        # Up to here the disk has promised its space, from `_end` on.
+        self._roomy_until = 0
+        # Nothing is free below.
+        self._hint = 1
+        self._reserved: list[range] = []
+        self._freed: list[tuple[int, int]] = []
+
+    @property
+    def end(self) -> int:
+        """Host bytes in use, promises included."""
+        return self._end * self._cluster
+
+    def room(self, clusters: int) -> None:
+        """Make sure that the disk has space for so many more, or change nothing."""
+        self._allocate_to(self._end + self._with_counters(clusters))
+
+    def append(self, clusters: int) -> int:
+        """Fresh clusters side by side at the end of the file."""
+        first = self._promise(clusters)
+        self.claim(first, clusters)
+        return first
+
+    def take(self, clusters: int) -> int:
+        """Clusters side by side, in free space if it has a run that is long enough."""
+        first = self._find(clusters)
+        if first is None:
+            return self.append(clusters)
+        self.claim(first, clusters)
+        return first
+
+    def reserve(self, clusters: int) -> int:
+        """The same at the end of the file, without counts: a promise in memory."""
+        self._allocate_to(self._end + clusters)
+        first = self._promise(clusters)
+        self._reserved.append(range(first, first + clusters))
+        return first
+
+    def unreserve(self) -> None:
+        """What was reserved and not claimed is free space again."""
+        self._reserved.clear()
+        self._end = self._refcounts.end_of_use()
+        self._hint = 1
+
+    def claim(self, first: int, clusters: int) -> None:
+        """Give free clusters their first reference."""
+        if self._occupied.meets(first, clusters):
+            raise invalid(
+                "Metadata of this image lies in clusters that its refcounts call free",
+                what="refcount",
+                host_offset=first * self._cluster,
+                uri=self._host.uri,
+            )
+        for index in self._refcounts.missing_blocks(first, clusters):
+            self.cover(index)
+        self._refcounts.take(first, clusters)
+
+    def cover(self, index: int) -> None:
+        """Make sure that a block of counters exists."""
+        if index >= self._refcounts.capacity:
+            self._grow_table(index)
+        if self._refcounts.has_block(index):
+            return  # the growth of the table may have brought it
+        cluster = self._promise(1)
+        self._refcounts.add_block(index, cluster)
+        self.claim(cluster, 1)  # counted in the new block itself, or in another
+
+    def free(self, first: int, clusters: int = 1) -> None:
+        """Forget one reference to each, as soon as that is durable elsewhere."""
+        self._freed.append((first, clusters))
+
+    def settle(self) -> bool:
+        """No durable pointer leads to what was freed: count it so. True if any."""
+        freed, self._freed = self._freed, []
+        for first, clusters in freed:
+            self._refcounts.drop(first, clusters)
+            self._hint = min(self._hint, first)
+        return bool(freed)
+
+    def trim(self) -> None:
+        """Cut off what the file has behind the last cluster in use."""
+        if self._host.size > self.end and not self._host.is_device:
+            self._host.truncate(self.end)
+            self._roomy_until = 0
+
+    def _promise(self, clusters: int) -> int:
+        first, self._end = self._end, self._end + clusters
+        if self.end > self._host.size:
+            self._host.truncate(self.end)
+        return first
+
+    def _allocate_to(self, end: int) -> None:
+        start = max(self._end, self._roomy_until)
+        if end <= start:
+            return
+        size = self._host.size
+        try:
+            self._host.allocate(start * self._cluster, (end - start) * self._cluster)
+        except BaseException:
+            # A file system may have grown the file before it found itself full.
+            if not self._host.is_device:
+                self._host.truncate(size)
+            raise
+        self._roomy_until = end
+
+    def _find(self, clusters: int) -> int | None:
+        seen_free = False
+        for first, count in self._refcounts.free_runs(self._hint, self._end):
+            for free in _without(range(first, first + count), self._reserved):
+                if not seen_free:
+                    self._hint, seen_free = free.start, True
+                if len(free) >= clusters:
+                    return free.start
+        if not seen_free:
+            self._hint = self._end
+        return None
+
+    # Growth of the counters themselves.
+
+    def _with_counters(self, clusters: int) -> int:
+        """An upper bound of what so many clusters need with their blocks and table."""
+        per_block = self._refcounts.per_block
+        blocks = clusters // per_block + 3
+        entries = (self._end + clusters + blocks) // per_block + 1
+        if entries <= self._refcounts.capacity:
+            return clusters + blocks
+        table = self._table_clusters_for(entries) + 1
+        return clusters + blocks + table + (table + blocks) // per_block + 2
+
+    def _grow_table(self, index: int) -> None:
+        old_first = self._refcounts.table_offset // self._cluster
+        old_clusters = self._refcounts.table_clusters
+        # The table must also reach the clusters it lies in itself.
+        behind = self._end + self._table_clusters_for(index + 1)
+        reach = max(index, behind // self._refcounts.per_block) + 2
+        clusters = self._table_clusters_for(reach)
+        first = self._promise(clusters)
+        self._refcounts.move_table(first, clusters)
+        self.claim(first, clusters)
+        self.free(old_first, old_clusters)
+
+    def _table_clusters_for(self, entries: int) -> int:
+        """Half as much again as is needed, so that it seldom moves."""
+        needed = entries * 8
+        if needed > MAX_REFCOUNT_TABLE_BYTES:
+            raise invalid(
+                "The image cannot grow further, its refcount table is full",
+                what="refcount table bytes",
+                value=needed,
+                limit=MAX_REFCOUNT_TABLE_BYTES,
+                uri=self._host.uri,
+            )
+        wanted = min(needed * 3 // 2, MAX_REFCOUNT_TABLE_BYTES)
+        return round_up(wanted, self._cluster) // self._cluster
+
+
+def _without(clusters: range, reserved: Iterable[range]) -> Iterable[range]:
+    """The parts of a run that nobody was promised."""
+    start = clusters.start
+    for taken in sorted(reserved, key=lambda taken: taken.start):
+        if taken.stop <= start or taken.start >= clusters.stop:
+            continue
+        if start < taken.start:
+            yield range(start, taken.start)
+        start = taken.stop
+    if start < clusters.stop:
+        yield range(start, clusters.stop)
