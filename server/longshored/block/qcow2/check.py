@@ -7,8 +7,8 @@ does not say what the counter says, and a pointer that leads nowhere.
 
 from dataclasses import dataclass
 
+from .headerfile import read_header
 from .hostfile import HostFile
-from .image import read_header
 from .layout import refuse_unsupported
 from .refcount import open_refcounts
 from .tables import (

@@ -4,30 +4,27 @@ Metadata answers where guest bytes are, the node then reads the file without any
 lock. Writing is the writer's business; the node only passes it on.
 """
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 
-from ...errors import ServiceError
 from ..extent import Data, Extent
-from ..node import BlockNode, Limits, Mode
+from ..node import BlockNode, Buffer, Limits, Mode
 from ..raw import RawNode
 from .compress import Inflate, inflater
 from .damage import invalid
-from .hostfile import HostFile, read_padded
+from .headerfile import naming, read_header
+from .hostfile import read_padded
 from .l1 import read_l1
 from .layout import (
     MAX_OFFSET,
     Header,
-    decode_header,
-    first_cluster_length,
     refuse_unsupported,
 )
 from .metadata import CACHE_BYTES, Metadata
+from .prepare import open_writer
 from .snapshots import read_snapshots
 from .tables import Geometry
-
-# Magic to cluster_bits: what tells how long the rest is.
-HEADER_START = 24
+from .write import Writer
 
 
 class Qcow2Node:
@@ -48,6 +45,9 @@ class Qcow2Node:
         # The last cluster inflated, replaced as a whole: neighbours in one
         # cluster are mostly read one after the other.
         self._inflated: tuple[tuple[int, int], bytes] = ((-1, -1), b"")
+        # Set once, by the first change, under _opening.
+        self._opening = threading.Lock()
+        self._writer: Writer | None = None
 
     @property
     def uri(self) -> str:
@@ -95,8 +95,34 @@ class Qcow2Node:
             case Data.UNALLOCATED:
                 raise AssertionError("the layer does not hold these bytes")
 
+    def pwrite(self, offset: int, data: Buffer) -> None:
+        self.writer().pwrite(offset, data)
+
+    def write_zeroes(self, offset: int, length: int, *, unmap: bool = True) -> None:
+        self.writer().write_zeroes(offset, length, unmap=unmap)
+
+    def discard(self, offset: int, length: int) -> None:
+        self.writer().discard(offset, length)
+
+    def flush(self) -> None:
+        if self._writer is not None:
+            self._writer.flush()
+
+    def writer(self) -> Writer:
+        """Who changes this image; opened for the first change, not before."""
+        assert self.mode is Mode.WRITE, "the image was opened for reading"
+        with self._opening:
+            if self._writer is None:
+                with naming(self.uri):
+                    self._writer = open_writer(self.raw, self.metadata, self.readinto)
+            return self._writer
+
     def close(self) -> None:
-        self.raw.close()
+        try:
+            if self._writer is not None:
+                self._writer.close()
+        finally:
+            self.raw.close()
 
     def _read_host(self, host: int, buffer: memoryview) -> None:
         # The last cluster of the file may be cut short.
@@ -148,37 +174,12 @@ def open_qcow2(
         return Qcow2Node(raw, mode, metadata, inflater(header.compression))
 
 
-def read_header(host: HostFile) -> Header:
-    """The header of a file, whether or not this build can read its data."""
-    with naming(host.uri):
-        start = _read_start(host, HEADER_START)
-        return decode_header(_read_start(host, first_cluster_length(start)))
-
-
 def refuse_writing(header: Header) -> None:
     """Raise if only a repair may write to the image."""
     if header.corrupt:
         raise invalid(
             "Image is marked corrupt and can only be read", what="corrupt bit", value=1
         )
-
-
-@contextmanager
-def naming(uri: str, **facts: int) -> Iterator[None]:
-    """Errors that leave the block say which image they are about."""
-    try:
-        yield
-    except ServiceError as error:
-        error.facts.setdefault("uri", uri)
-        for key, value in facts.items():
-            error.facts.setdefault(key, value)
-        raise
-
-
-def _read_start(host: HostFile, length: int) -> bytes:
-    data = bytearray(min(length, host.size))
-    host.readinto(0, memoryview(data))
-    return bytes(data)
 
 
 def _check_places(header: Header, file_size: int) -> None:
