@@ -32,17 +32,18 @@ class StubsBuildHook(BuildHookInterface[Any]):
 def generate(root: Path) -> None:
     """Make the stubs; files that are right already are left alone."""
     with tempfile.TemporaryDirectory() as scratch:
-        _compile(root, Path(scratch))
-        made = Path(scratch) / "longshore" / "v1"
-        (made / "__init__.py").write_text(MARKER)
-        _replace(made, root / STUBS)
+        _replace(compile_stubs(root, Path(scratch)), root / STUBS)
 
 
-def _compile(root: Path, out: Path) -> None:
+def compile_stubs(root: Path, out: Path) -> Path:
+    """Make the stubs below `out`; the folder that holds them."""
     protos = sorted((root / PROTO).glob("*.proto"))
     services = [path for path in protos if path.stem.endswith("_service")]
     _protoc(root, protos, f"--python_out={out}", f"--mypy_out=quiet:{out}")
     _protoc(root, services, f"--grpc_python_out={out}", f"--mypy_grpc_out=quiet:{out}")
+    made = out / "longshore" / "v1"
+    (made / "__init__.py").write_text(MARKER)
+    return made
 
 
 def _protoc(root: Path, protos: list[Path], *outputs: str) -> None:
