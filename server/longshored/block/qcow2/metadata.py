@@ -150,7 +150,7 @@ class Metadata:
 
     def _scan(self, words: Words, guest: int, start: int, end: int) -> Iterator[Extent]:
         size = self.geometry.cluster_size
-        return scan(
+        runs = scan(
             words,
             self.geometry,
             first=max(0, start - guest) // size,
@@ -158,6 +158,10 @@ class Metadata:
             guest=guest,
             file_size=self.file_size,
         )
+        if not self.geometry.extended_l2:
+            return runs
+        # The clusters at the ends have subclusters outside the range.
+        return (run for run in runs if run.start < end and start < run.end)
 
     def _most_mapped(self, mapped: int) -> int:
         """How many guest bytes the file can hold; raises if it holds too many.
