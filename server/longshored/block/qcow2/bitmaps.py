@@ -8,9 +8,10 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ...errors import Kind, ServiceError
 from ...units import round_up
 from .damage import invalid
-from .features import KNOWN_AUTOCLEAR, Autoclear
+from .features import Autoclear
 from .hostfile import HostFile
 from .layout import MAX_OFFSET, Header
 
@@ -145,16 +146,20 @@ def _check_table(bitmap: Bitmap, header: Header, file_size: int) -> None:
         raise _damaged("bitmap table offset", offset, file_size)
 
 
-def autoclear_for_writing(header: Header, bitmaps: tuple[Bitmap, ...]) -> int:
-    """The autoclear bits that may stay when guest bytes change unrecorded.
+def invalidates_bitmaps(host: HostFile, header: Header) -> bool:
+    """True if guest bytes that change unrecorded make the bitmaps lie.
 
-    Unknown bits promise something that this writer cannot keep. A bitmap that
-    is not auto records nothing by itself, so it stays right.
+    A bitmap that is not auto records nothing by itself, so it stays right. A
+    directory that cannot be read promises nothing that would be worth keeping.
     """
-    kept = header.autoclear & KNOWN_AUTOCLEAR
-    if any(bitmap.auto for bitmap in bitmaps):
-        kept &= ~Autoclear.BITMAPS
-    return kept
+    if not header.autoclear & Autoclear.BITMAPS:
+        return False
+    try:
+        return any(bitmap.auto for bitmap in read_bitmaps(host, header))
+    except ServiceError as error:
+        if error.kind is not Kind.IMAGE_INVALID:
+            raise
+        return True
 
 
 def _damaged(what: str, value: int, limit: int) -> Exception:

@@ -27,6 +27,7 @@ from .layout import (
     V2_LENGTH,
     Compression,
     Header,
+    encode_backing_file,
     encode_header,
     l1_entries_for,
 )
@@ -144,7 +145,7 @@ def _check_backing(options: CreateOptions) -> None:
         )
     if name is None or form is None:
         return
-    length = len(name.encode("utf-8", "surrogateescape"))
+    length = len(encode_backing_file(name))
     if not 0 < length <= MAX_BACKING_NAME or "\0" in name:
         raise field_invalid(
             "backing_file",

@@ -402,12 +402,22 @@ def encode_header(header: Header) -> bytes:
     """
     fixed_length = V2_LENGTH if header.version == 2 else header.header_length
     records = ext.encode_extensions(header.extensions)
-    name = (header.backing_file or "").encode("utf-8", "surrogateescape")
+    name = encode_backing_file(header.backing_file or "")
     name_at = fixed_length + len(records) if name else 0
     _check_room(header, fixed_length + len(records) + len(name), len(name))
     fixed = _encode_fixed(header, name_at, len(name))
     assert len(fixed) == fixed_length, "header_length and trailing bytes disagree"
     return fixed + records + name
+
+
+def encode_backing_file(name: str) -> bytes:
+    """The bytes of a backing name; raises if it stands for no bytes at all."""
+    try:
+        return name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise invalid(
+            "Backing file name cannot be written as bytes", what="backing_file_name"
+        ) from error
 
 
 def _check_room(header: Header, used: int, name_length: int) -> None:

@@ -59,8 +59,8 @@ class _Fixed:
 
     @property
     def rest(self) -> int:
-        used = self.extra_length + self.id_length + self.name_length
-        return round_up(FIXED.size + used, 8) - FIXED.size
+        """Bytes that follow; padding comes after them, but not in the last entry."""
+        return self.extra_length + self.id_length + self.name_length
 
 
 def decode_snapshot(data: bytes, version: int) -> Snapshot:
@@ -120,7 +120,7 @@ def _read_entries(host: HostFile, header: Header) -> Iterator[Snapshot]:
         snapshot = decode_snapshot(data, header.version)
         _check_l1(snapshot, header, host.size)
         yield snapshot
-        at += len(data)
+        at += round_up(len(data), 8)
 
 
 def _read(host: HostFile, offset: int, length: int) -> bytes:
