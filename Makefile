@@ -9,6 +9,9 @@
 #   make lock       pin what make setup installs
 #   make clean      remove what was made
 
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
 PYTHON ?= python3
 WORKERS ?= auto
 
