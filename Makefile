@@ -62,8 +62,8 @@ $(STUBS): $(PROTOS) $(THIRD_PARTY) proto/hatch_build.py | $(SETUP)
 	@touch $@
 
 lint: setup
-	@$(BIN)/ruff format -q --check $(CODE)
-	@$(BIN)/ruff check -q $(CODE)
+	@$(BIN)/ruff format --check $(CODE)
+	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/mypy --no-error-summary
 	@$(BUF) lint
 	@$(BUF) format -d --exit-code proto
@@ -79,9 +79,13 @@ protoc:
 check: lint
 	@$(PYTEST) -m "not slow and not qemu"
 
-test: packages lint
+# Both are run, whichever fails, and the last word is pytest's.
+test: packages setup
 	@$(if $(HAVE_QEMU),,echo "qemu-img, qemu-io are missing: their tests are left out")
-	@$(PYTEST) $(if $(HAVE_QEMU),,-m "not qemu")
+	@status=0; \
+	$(MAKE) --no-print-directory lint || status=1; \
+	$(PYTEST) $(if $(HAVE_QEMU),,-m "not qemu") || status=1; \
+	exit $$status
 
 .PHONY: packages bench-packages
 packages:

@@ -26,6 +26,7 @@ def test_no_file_holds_more_than_one_idea() -> None:
 
 
 def test_every_module_says_what_it_owns() -> None:
-    files = [path for path in SOURCES if path.read_text()]
-    silent = [path for path in files if not path.read_text().startswith('"""')]
+    # The name of a test file says it already; an empty file owns nothing.
+    texts = {path: path.read_text() for path in SOURCES if path.stem[:5] != "test_"}
+    silent = [path for path, text in texts.items() if text and text[:3] != '"""']
     assert silent == []
