@@ -1,0 +1,271 @@
+"""The bulk publisher: what becomes visible, in which order, and after any power cut."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from longshored.block.extent import Data
+from longshored.block.memory import MemoryNode
+from longshored.block.node import pread
+from longshored.block.qcow2.bulk import CRASH_POINTS, Placement, Populator
+from longshored.block.qcow2.check import check
+from longshored.block.qcow2.create import CreateOptions
+from longshored.block.qcow2.image import Qcow2Node
+from longshored.errors import Kind, ServiceError
+from longshored.units import KiB, MiB, round_up
+from tests.support.overlays import (
+    guest_bytes,
+    memory_node,
+    new_image,
+    noise_with_holes,
+    open_recorded,
+    take_snapshot,
+)
+from tests.support.recorder import Flush, RecordedFile, Write, crash_states
+
+OVERLAY = CreateOptions(
+    size=64 * KiB, cluster_size=1 * KiB, backing_file="base", backing_format="raw"
+)
+SHAPES = {
+    "512 B clusters": replace(OVERLAY, cluster_size=512),
+    "1-bit refcounts": replace(OVERLAY, refcount_bits=1),
+    "64-bit refcounts, many blocks": replace(
+        OVERLAY, cluster_size=512, refcount_bits=64, size=128 * KiB
+    ),
+    "version 2": replace(OVERLAY, version=2),
+    "lazy refcounts": replace(OVERLAY, lazy_refcounts=True),
+    "size cuts a cluster": replace(OVERLAY, size=61 * KiB + 512),
+    "extended L2": replace(OVERLAY, cluster_size=16 * KiB, extended_l2=True),
+    "extended L2, size cuts a cluster": replace(
+        OVERLAY, cluster_size=16 * KiB, extended_l2=True, size=63 * KiB + 512
+    ),
+}
+EVERY_SHAPE = pytest.mark.parametrize("options", SHAPES.values(), ids=SHAPES.keys())
+
+
+def overlay(
+    options: CreateOptions, random: Random, *, snapshot: bool = False
+) -> tuple[RecordedFile, MemoryNode]:
+    """An image that holds some of its bytes, above a base that holds all."""
+    base = memory_node(noise_with_holes(random, options.size, 512))
+    host = new_image(options)
+    node = open_recorded(host, base)
+    for _ in range(4):
+        start = random.randrange(options.size // 512) * 512
+        node.pwrite(start, random.randbytes(512))
+    node.close()
+    if snapshot:
+        take_snapshot(host)
+    host.history.clear()
+    return host, base
+
+
+def placements(node: Qcow2Node, populator: Populator) -> Iterator[Placement]:
+    """Copies of what the layer lacks, zeros where a cluster of it is zero."""
+    size = node.header.cluster_size
+    for extent in list(node.extents()):
+        if extent.data is not Data.UNALLOCATED:
+            continue
+        start = extent.start
+        while start < extent.end:
+            length = min(round_up(start + 1, size), extent.end) - start
+            yield _placement(node, populator, start, length)
+            start += length
+
+
+def _placement(
+    node: Qcow2Node, populator: Populator, start: int, length: int
+) -> Placement:
+    data = pread(node, start, length)
+    if populator.zero_supported and not any(data):
+        return Placement(start, length, None)
+    inside = start % node.header.cluster_size
+    host_offset = populator.reserve(inside + length) + inside
+    node.raw.pwrite(host_offset, data)
+    return Placement(start, length, host_offset)
+
+
+def pull(host: RecordedFile, base: MemoryNode) -> None:
+    """Populate all that is missing."""
+    node = open_recorded(host, base)
+    populator = Populator(node)
+    todo = list(placements(node, populator))
+    node.raw.flush()
+    populator.publish(todo)
+    populator.release()
+    node.close()
+
+
+@EVERY_SHAPE
+@pytest.mark.parametrize("snapshot", [False, True])
+def test_a_populated_layer_needs_no_backing(
+    options: CreateOptions, snapshot: bool
+) -> None:
+    snapshot = snapshot and options.refcount_bits > 1
+    host, base = overlay(options, Random(1), snapshot=snapshot)
+    before = guest_bytes(host, base)
+    pull(host, base)
+    assert check(host).clean, check(host).messages
+    assert guest_bytes(host, None) == before
+
+
+@EVERY_SHAPE
+@pytest.mark.parametrize("snapshot", [False, True])
+def test_no_power_cut_changes_what_is_seen_or_corrupts(
+    options: CreateOptions, snapshot: bool
+) -> None:
+    random = Random(2)
+    snapshot = snapshot and options.refcount_bits > 1
+    host, base = overlay(options, random, snapshot=snapshot)
+    before, seen = bytes(host.content), guest_bytes(host, base)
+    pull(host, base)
+    states = 0
+    for state in _thinned(list(crash_states(before, host.history, random, 6)), 60):
+        crashed = RecordedFile(bytearray(state))
+        assert check(crashed).corruptions == 0, check(crashed).messages
+        assert guest_bytes(crashed, base) == seen
+        states += 1
+    assert states > 10
+
+
+def _thinned(states: list[bytes], most: int) -> list[bytes]:
+    """The last ones are the metadata; of the many data writes a sample will do."""
+    early, late = states[: -most // 2], states[-most // 2 :]
+    return early[:: max(1, len(early) // (most // 2))] + late
+
+
+def test_pulling_again_after_a_cut_converges_without_a_larger_file() -> None:
+    random = Random(3)
+    host, base = overlay(OVERLAY, random)
+    before, seen = bytes(host.content), guest_bytes(host, base)
+    pull(host, base)
+    for state in _thinned(list(crash_states(before, host.history, random, 2)), 20):
+        crashed = RecordedFile(bytearray(state))
+        pull(crashed, base)
+        assert check(crashed).corruptions == 0
+        assert guest_bytes(crashed, None) == seen
+
+
+def test_clusters_of_the_layer_itself_are_never_touched() -> None:
+    host, base = overlay(OVERLAY, Random(4))
+    node = open_recorded(host, base)
+    held = [e for e in node.extents() if e.data is Data.RAW]
+    pull(host, base)
+    for extent in held:
+        assert extent.host_offset is not None
+        end = extent.host_offset + extent.length
+        for event in host.history:
+            if isinstance(event, Write):
+                assert (
+                    event.offset >= end
+                    or event.offset + len(event.data) <= extent.host_offset
+                )
+
+
+def test_a_publication_that_covers_held_clusters_leaves_them_as_they_are() -> None:
+    host, base = overlay(OVERLAY, Random(5))
+    seen = guest_bytes(host, base)
+    node = open_recorded(host, base)
+    populator = Populator(node)
+    place = populator.reserve(OVERLAY.size)
+    node.raw.pwrite(place, pread(base, 0, OVERLAY.size))
+    populator.publish([Placement(0, OVERLAY.size, place)])
+    populator.release()
+    assert check(host).clean
+    assert guest_bytes(host, None) == seen
+
+
+def test_release_gives_back_what_was_not_published() -> None:
+    host, base = overlay(OVERLAY, Random(6))
+    size = host.size
+    populator = Populator(open_recorded(host, base))
+    populator.reserve(40 * KiB)
+    assert host.size == size + 40 * KiB
+    populator.release()
+    assert host.size == size
+
+
+def test_reserving_writes_nothing() -> None:
+    host, base = overlay(OVERLAY, Random(6))
+    Populator(open_recorded(host, base)).reserve(40 * KiB)
+    assert not [event for event in host.history if isinstance(event, Write)]
+
+
+def test_a_simple_publication_flushes_twice() -> None:
+    """What is pointed to, then the pointers; the L1 entry goes with the latter."""
+    host, base = overlay(OVERLAY, Random(7))
+    node = open_recorded(host, base)
+    populator = Populator(node)
+    todo = list(placements(node, populator))
+    host.history.clear()
+    populator.publish(todo)
+    assert host.history.count(Flush()) == 2
+
+
+def test_every_crash_point_is_passed_in_order() -> None:
+    host, base = overlay(
+        SHAPES["64-bit refcounts, many blocks"], Random(8), snapshot=True
+    )
+    passed: list[str] = []
+    node = open_recorded(host, base)
+    populator = Populator(node, passed.append)
+    todo = list(placements(node, populator))
+    populator.publish(todo)
+    assert passed == list(CRASH_POINTS)
+
+
+@pytest.mark.parametrize("name", CRASH_POINTS)
+def test_after_a_failure_at_any_step_the_publisher_refuses_more(name: str) -> None:
+    host, base = overlay(
+        SHAPES["64-bit refcounts, many blocks"], Random(8), snapshot=True
+    )
+    seen = guest_bytes(host, base)
+
+    def fail(passed: str) -> None:
+        if passed == name:
+            raise OSError("the disk is gone")
+
+    node = open_recorded(host, base)
+    populator = Populator(node, fail)
+    todo = list(placements(node, populator))
+    with pytest.raises(OSError, match="gone"):
+        populator.publish(todo)
+    if name != "publish.begun":
+        with pytest.raises(ServiceError) as caught:
+            populator.publish(todo)
+        assert caught.value.kind is Kind.IO_ERROR
+    assert check(host).corruptions == 0
+    assert guest_bytes(host, base) == seen
+
+
+def test_version_2_cannot_be_told_zeros() -> None:
+    host, base = overlay(SHAPES["version 2"], Random(9))
+    populator = Populator(open_recorded(host, base))
+    assert not populator.zero_supported
+    with pytest.raises(ServiceError) as caught:
+        populator.publish([Placement(0, 1 * KiB, None)])
+    assert caught.value.kind is Kind.IMAGE_UNSUPPORTED
+
+
+class FullDisk(RecordedFile):
+    """Takes no more than it holds."""
+
+    def allocate(self, offset: int, length: int) -> None:
+        raise ServiceError(Kind.NO_SPACE, "No space left on the file system")
+
+
+def test_a_full_disk_is_seen_before_anything_is_changed() -> None:
+    host, base = overlay(replace(OVERLAY, size=1 * MiB, cluster_size=512), Random(10))
+    full = FullDisk(host.content)
+    node = open_recorded(full, base)
+    populator = Populator(node)
+    for attempt in (
+        lambda: populator.reserve(1 * KiB),
+        lambda: populator.publish([Placement(0, 1 * MiB, None)]),
+    ):
+        with pytest.raises(ServiceError) as caught:
+            attempt()
+        assert caught.value.kind is Kind.NO_SPACE
+    assert full.history == [] or not any(isinstance(e, Write) for e in full.history)
