@@ -167,6 +167,7 @@ class NodeSuite:
         node.flush()
 
     def test_a_closed_node_refuses_and_closes_again(self, node: BlockNode) -> None:
+        node.pwrite(0, b"x")
         node.close()
         node.close()
         with pytest.raises((ServiceError, AssertionError)):

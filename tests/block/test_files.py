@@ -1,7 +1,6 @@
 """New files: whole under their name, or not there."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,13 +8,6 @@ import pytest
 from longshored.block.files import create_new, part_name
 from longshored.block.roots import Roots
 from longshored.errors import Kind, ServiceError
-
-
-@pytest.fixture
-def roots(tmp_path: Path) -> Iterator[Roots]:
-    opened = Roots.open([str(tmp_path)])
-    yield opened
-    opened.close()
 
 
 def names(directory: Path) -> set[str]:

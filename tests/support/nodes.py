@@ -51,13 +51,17 @@ def raw(directory: Path, size: int) -> RawNode:
     return node
 
 
+def qcow2(directory: Path, size: int) -> Qcow2Node:
+    return new_qcow2(directory / "image.qcow2", CreateOptions(size))
+
+
 def under(wrap: Callable[[BlockNode], BlockNode], make: Maker) -> Maker:
     """The same maker with a filter on top."""
     return lambda directory, size: wrap(make(directory, size))
 
 
 # A node joins the conformance suite by one line here; filters multiply by themselves.
-BARE: dict[str, Maker] = {"memory": memory, "raw": raw}
+BARE: dict[str, Maker] = {"memory": memory, "raw": raw, "qcow2": qcow2}
 
 FILTERS: dict[str, Callable[[BlockNode], BlockNode]] = {
     "guard": Guard,
