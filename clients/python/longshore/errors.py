@@ -235,19 +235,19 @@ def from_status(
     delay: float | None = None
     request_id = ""
     for detail in status.details:
-        if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
+        if detail.TypeName() == "google.rpc.ErrorInfo":
             detail.Unpack(info)
-        elif detail.Is(error_details_pb2.BadRequest.DESCRIPTOR):
+        elif detail.TypeName() == "google.rpc.BadRequest":
             bad = error_details_pb2.BadRequest()
             detail.Unpack(bad)
             fields = tuple(
                 FieldViolation(v.field, v.description) for v in bad.field_violations
             )
-        elif detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR):
+        elif detail.TypeName() == "google.rpc.RetryInfo":
             retry = error_details_pb2.RetryInfo()
             detail.Unpack(retry)
             delay = retry.retry_delay.ToTimedelta().total_seconds()
-        elif detail.Is(error_details_pb2.RequestInfo.DESCRIPTOR):
+        elif detail.TypeName() == "google.rpc.RequestInfo":
             request = error_details_pb2.RequestInfo()
             detail.Unpack(request)
             request_id = request.request_id
@@ -268,7 +268,7 @@ def job_reason(job: "Job") -> str:
     """The reason in a job's error: a name of the ErrorReason enum, or ""."""
     info = error_details_pb2.ErrorInfo()
     for detail in job.error.details:
-        if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
+        if detail.TypeName() == "google.rpc.ErrorInfo":
             detail.Unpack(info)
     reason: str = info.reason
     return reason

@@ -1,0 +1,38 @@
+"""Exit codes, the same for every command."""
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    CANCELLED = 3
+    WARNINGS = 4
+    CONFLICT = 5
+    UNREACHABLE = 6
+    NOT_ALLOWED = 7
+    TIMEOUT = 124
+    DETACHED = 130
+
+
+MEANINGS = {
+    Exit.DONE: "done; a job that was waited for succeeded",
+    Exit.FAILED: "the job, or the command itself, failed",
+    Exit.USAGE: "the command line is wrong, or names what is not there",
+    Exit.CANCELLED: "the job was cancelled",
+    Exit.WARNINGS: "the job succeeded, with warnings",
+    Exit.CONFLICT: "target busy, wrong state, or changed by someone else",
+    Exit.UNREACHABLE: "the daemon was not reached",
+    Exit.NOT_ALLOWED: "not authenticated, or not allowed",
+    Exit.TIMEOUT: "waited long enough; the job goes on",
+    Exit.DETACHED: "left by Ctrl-C; the job goes on",
+}
+
+
+class CommandError(Exception):
+    """Ends the command with one line on stderr and this code."""
+
+    def __init__(self, message: str, code: Exit = Exit.USAGE) -> None:
+        super().__init__(message)
+        self.code = code
