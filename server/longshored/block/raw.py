@@ -59,7 +59,7 @@ class RawNode:
         return self._size
 
     def readinto(self, offset: int, buffer: memoryview) -> None:
-        self._check_taint()
+        self._check_usable()
         done = 0
         while done < len(buffer):
             try:
@@ -71,7 +71,7 @@ class RawNode:
             done += step
 
     def pwrite(self, offset: int, data: Buffer) -> None:
-        self._check_taint()
+        self._check_usable()
         view = memoryview(data).cast("B")
         done = 0
         while done < len(view):
@@ -82,7 +82,7 @@ class RawNode:
         self._note_end(offset + len(view))
 
     def write_zeroes(self, offset: int, length: int, *, unmap: bool = True) -> None:
-        self._check_taint()
+        self._check_usable()
         if not length:
             return
         end = offset + length
@@ -99,7 +99,7 @@ class RawNode:
         self._write_zero_bytes(last, end)
 
     def discard(self, offset: int, length: int) -> None:
-        self._check_taint()
+        self._check_usable()
         first = round_up(offset, self._block)
         last = round_down(offset + length, self._block)
         if first >= last:
@@ -114,7 +114,7 @@ class RawNode:
     def extents(self, offset: int = 0, length: int | None = None) -> Iterator[Extent]:
         end = self.size if length is None else offset + length
         while offset < end:
-            self._check_taint()
+            self._check_usable()
             data, hole = self._next_data(offset, end)
             if offset < data:
                 yield Extent(offset, data - offset, Data.ZERO)
@@ -123,7 +123,7 @@ class RawNode:
             offset = hole
 
     def flush(self) -> None:
-        self._check_taint()
+        self._check_usable()
         if self.mode is Mode.READ:
             return
         try:
@@ -148,7 +148,7 @@ class RawNode:
 
     def truncate(self, size: int) -> None:
         """Set the length of a regular file."""
-        self._check_taint()
+        self._check_usable()
         with self._lock:
             try:
                 os.ftruncate(self.fd, size)
@@ -162,7 +162,7 @@ class RawNode:
         The file grows to the end of the range. Where the file system cannot
         reserve, it only grows.
         """
-        self._check_taint()
+        self._check_usable()
         try:
             reserved = try_fallocate(self.fd, Fallocate.ALLOCATE, offset, length)
         except OSError as error:
@@ -190,7 +190,10 @@ class RawNode:
                 return None
             raise io_error(error, "open for direct I/O", self.uri, 0) from error
 
-    def _check_taint(self) -> None:
+    def _check_usable(self) -> None:
+        if self.fd < 0:
+            closed = OSError(errno.EBADF, "the image is closed")
+            raise io_error(closed, "use", self.uri, 0)
         if self._taint is not None:
             raise ServiceError(
                 Kind.IO_ERROR,

@@ -118,9 +118,12 @@ class Qcow2Node:
             return self._writer
 
     def close(self) -> None:
+        # Taken away first: whoever cleans up may close a second time.
+        with self._opening:
+            writer, self._writer = self._writer, None
         try:
-            if self._writer is not None:
-                self._writer.close()
+            if writer is not None:
+                writer.close()
         finally:
             self.raw.close()
 
@@ -148,10 +151,18 @@ class Qcow2Node:
             return cluster
         with naming(self.uri, guest_offset=guest):
             at = self.metadata.compressed_at(guest)
+            if at is None:  # a writer has replaced it since the extent was told
+                return self._read_anew(guest)
             data = read_padded(self.raw, at.host_offset, at.length)
             cluster = self._inflate(bytes(data), self.header.cluster_size)
         self._inflated = key, cluster
         return cluster
+
+    def _read_anew(self, guest: int) -> bytes:
+        cluster = bytearray(self.header.cluster_size)
+        inside = min(len(cluster), self.size - guest)
+        self.readinto(guest, memoryview(cluster)[:inside])
+        return bytes(cluster)
 
 
 def open_qcow2(
