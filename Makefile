@@ -49,7 +49,7 @@ $(SETUP): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	    || { echo "Longshore needs Python 3.11 or newer: make PYTHON=..."; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv \
-	    || { echo "The venv module is missing: apt install python3-venv"; exit 1; }
+	    || { rm -rf .venv; echo "Install python3-venv (apt install python3-venv)"; exit 1; }
 	@$(BIN)/python -m pip install -q --require-hashes -r requirements/dev.txt
 	@$(BIN)/python -m pip install -q --no-build-isolation --no-deps -e .
 	@touch $@
