@@ -41,22 +41,35 @@ def identity(path: Path) -> Identity:
 
 def test_a_foreign_holder_is_named_with_its_permissions(image: Path) -> None:
     with python_holder(image, READER.uses, READER.unshared) as pid:
-        (holder,) = survey(identity(image)).holders
+        (holder,) = survey({identity(image)}).holders
     assert (holder.pid, holder.row, holder.is_self) == (pid, READER, False)
     assert "python" in holder.command
 
 
+def test_several_files_are_looked_for_at_once(image: Path, tmp_path: Path) -> None:
+    second = tmp_path / "second.raw"
+    second.write_bytes(b"")
+    with (
+        python_holder(image, READER.uses, READER.unshared) as one,
+        python_holder(second, WRITER.uses, WRITER.unshared) as two,
+    ):
+        found = survey({identity(image), identity(second)}).holders
+    assert {holder.pid: holder.identity for holder in found} == {
+        one: identity(image),
+        two: identity(second),
+    }
+
+
 def test_a_free_image_has_no_holders(image: Path) -> None:
     with image.open("rb"):
-        assert survey(identity(image)).holders == ()
+        assert survey({identity(image)}).holders == ()
 
 
 def test_our_own_process_is_told_apart(image: Path) -> None:
     with image.open("rb") as file:
         ImageLock(file.fileno(), "").take(READER)
-        (holder,) = survey(identity(image)).holders
+        (holder,) = survey({identity(image)}).holders
         assert holder.is_self
-        assert not survey(identity(image), but_descriptor=file.fileno()).holders
 
 
 def test_a_holder_is_found_under_another_name_of_the_file(
@@ -64,7 +77,7 @@ def test_a_holder_is_found_under_another_name_of_the_file(
 ) -> None:
     os.link(image, tmp_path / "other")
     with python_holder(tmp_path / "other", WRITER.uses, WRITER.unshared) as pid:
-        assert [h.pid for h in survey(identity(image)).holders] == [pid]
+        assert [h.pid for h in survey({identity(image)}).holders] == [pid]
 
 
 def test_the_error_names_pid_command_and_permission(image: Path) -> None:

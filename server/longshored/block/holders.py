@@ -6,11 +6,11 @@ another user's process takes privilege; what could not be looked into is counted
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from ..errors import Kind, ServiceError
-from .locks import UNSHARED, USES, Clash, LockRow, Permission
+from .locks import NOTHING, UNSHARED, USES, Clash, LockRow, Permission
 from .node import Identity
 
 _PROC = "/proc"
@@ -23,6 +23,7 @@ class Holder:
     pid: int
     command: str
     row: LockRow
+    identity: Identity
 
     @property
     def is_self(self) -> bool:
@@ -45,25 +46,23 @@ class Survey:
         return None
 
 
-def survey(identity: Identity, *, but_descriptor: int = -1) -> Survey:
-    """Look through every process for locks on this file.
+def survey(files: Collection[Identity]) -> Survey:
+    """Look through every process for locks on these files.
 
-    `but_descriptor` is one of ours that does not count. A process that ends
-    while we look is none.
+    A process that ends while we look is none.
     """
     holders: list[Holder] = []
     hidden = 0
     for pid in _pids():
-        skipped = but_descriptor if pid == os.getpid() else -1
         try:
-            row = _locks_of(pid, identity, skipped)
+            rows = _locks_of(pid, files)
         except PermissionError:
             hidden += 1
             continue
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if row.offsets():
-            holders.append(Holder(pid, _command(pid), row))
+        for identity, row in rows.items():
+            holders.append(Holder(pid, _command(pid), row, identity))
     return Survey(tuple(holders), hidden)
 
 
@@ -71,7 +70,7 @@ def busy_error(
     uri: str, clashes: tuple[Clash, ...], identity: Identity
 ) -> ServiceError:
     """TARGET_BUSY that names the process in the way, or says why it cannot."""
-    found = survey(identity)
+    found = survey({identity})
     holder = found.blocking(clashes)
     return ServiceError(
         Kind.TARGET_BUSY,
@@ -107,24 +106,25 @@ def _pids() -> Iterator[int]:
     yield from sorted(pids)
 
 
-def _locks_of(pid: int, identity: Identity, skipped: int) -> LockRow:
-    row = LockRow(Permission.NONE, Permission.NONE)
+def _locks_of(pid: int, files: Collection[Identity]) -> dict[Identity, LockRow]:
+    rows: dict[Identity, LockRow] = {}
     for fd in os.listdir(f"{_PROC}/{pid}/fd"):  # noqa: PTH208 - names are numbers
-        if int(fd) == skipped:
-            continue
         try:
             # stat follows the link to the open file itself, whatever its name now.
-            status = os.stat(f"{_PROC}/{pid}/fd/{fd}")  # noqa: PTH116
-            if Identity.of(status) == identity:
-                row |= _locks_in(_read(f"{_PROC}/{pid}/fdinfo/{fd}"))
+            identity = Identity.of(os.stat(f"{_PROC}/{pid}/fd/{fd}"))  # noqa: PTH116
+            if identity not in files:
+                continue
+            row = _locks_in(_read(f"{_PROC}/{pid}/fdinfo/{fd}"))
         except FileNotFoundError:
             continue  # closed since the directory was listed
-    return row
+        if row != NOTHING:
+            rows[identity] = rows.get(identity, NOTHING) | row
+    return rows
 
 
 def _locks_in(fdinfo: str) -> LockRow:
     """The lock bytes in rows such as `lock: 1: OFDLCK ADVISORY READ -1 … 100 101`."""
-    row = LockRow(Permission.NONE, Permission.NONE)
+    row = NOTHING
     for line in fdinfo.splitlines():
         if line.startswith("lock:") and "OFDLCK" in line:
             first, last = line.split()[-2:]
