@@ -9,7 +9,6 @@ from longshored.block.node import BlockNode, Mode, pread
 from longshored.block.qcow2.check import open_walk
 from longshored.block.qcow2.create import CreateOptions, create_qcow2
 from longshored.block.qcow2.image import Qcow2Node, open_qcow2
-from longshored.block.qcow2.layout import encode_header
 from longshored.block.qcow2.snapshots import Snapshot, encode_snapshot
 from longshored.block.qcow2.tables import COMPRESSED, COPIED, HOST_OFFSET, encode_words
 from longshored.block.raw import RawNode

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -23,6 +24,7 @@ from tests.support.overlays import (
     open_recorded,
     take_snapshot,
 )
+from tests.support.qcow2 import Builder
 from tests.support.recorder import Flush, RecordedFile, Write, crash_states
 
 OVERLAY = CreateOptions(
@@ -49,7 +51,8 @@ def overlay(
     options: CreateOptions, random: Random, *, snapshot: bool = False
 ) -> tuple[RecordedFile, MemoryNode]:
     """An image that holds some of its bytes, above a base that holds all."""
-    base = memory_node(noise_with_holes(random, options.size, 512))
+    block = max(512, options.cluster_size // 2)
+    base = memory_node(noise_with_holes(random, options.size, block))
     host = new_image(options)
     node = open_recorded(host, base)
     for _ in range(4):
@@ -164,16 +167,46 @@ def test_clusters_of_the_layer_itself_are_never_touched() -> None:
                 )
 
 
-def test_a_publication_that_covers_held_clusters_leaves_them_as_they_are() -> None:
-    host, base = overlay(OVERLAY, Random(5))
+@EVERY_SHAPE
+def test_a_publication_that_covers_held_clusters_leaves_them_as_they_are(
+    options: CreateOptions,
+) -> None:
+    host, base = overlay(options, Random(5))
     seen = guest_bytes(host, base)
     node = open_recorded(host, base)
     populator = Populator(node)
-    place = populator.reserve(OVERLAY.size)
-    node.raw.pwrite(place, pread(base, 0, OVERLAY.size))
-    populator.publish([Placement(0, OVERLAY.size, place)])
+    place = populator.reserve(options.size)
+    node.raw.pwrite(place, pread(base, 0, options.size))
+    populator.publish([Placement(0, options.size, place)])
     populator.release()
     assert check(host).clean
+    assert guest_bytes(host, None) == seen
+
+
+@pytest.mark.parametrize("name", ["512 B clusters", "extended L2"])
+def test_zeros_fill_what_is_missing_and_nothing_else(name: str) -> None:
+    options = SHAPES[name]
+    host = new_image(options)
+    base = memory_node(bytes(options.size))
+    node = open_recorded(host, base)
+    node.pwrite(1024, b"top" * 100)
+    seen = pread(node, 0, node.size)
+    Populator(node).publish([Placement(0, options.size, None)])
+    first, second, *_ = node.extents()
+    assert (first.data, second.data) == (Data.ZERO, Data.RAW)
+    assert pread(node, 0, node.size) == seen
+    assert check(host).clean
+
+
+@pytest.mark.parametrize("extended", [False, True])
+def test_compressed_clusters_are_held(tmp_path: Path, extended: bool) -> None:
+    options = replace(OVERLAY, cluster_size=16 * KiB, extended_l2=extended)
+    builder = Builder(tmp_path / "top", options)
+    builder.fill({1: "z7"})
+    host = RecordedFile(bytearray(builder.save().read_bytes()))
+    seen = guest_bytes(host, None)
+    populator = Populator(open_recorded(host))
+    populator.publish([Placement(0, options.size, None)])
     assert guest_bytes(host, None) == seen
 
 
@@ -185,6 +218,19 @@ def test_release_gives_back_what_was_not_published() -> None:
     assert host.size == size + 40 * KiB
     populator.release()
     assert host.size == size
+
+
+def test_what_lies_behind_the_virtual_size_is_zeroed() -> None:
+    options = SHAPES["size cuts a cluster"]
+    host, base = overlay(options, Random(6))
+    host.content.extend(b"\xff" * 128 * KiB)  # left by a job that was cut
+    node = open_recorded(host, base)
+    populator = Populator(node)
+    populator.publish([Placement(60 * KiB, 1536, populator.reserve(1536))])
+    (extent,) = node.extents(61 * KiB, 512)
+    assert extent.host_offset is not None
+    behind = extent.host_offset + 512
+    assert host.content[behind : behind + 512] == bytes(512)
 
 
 def test_reserving_writes_nothing() -> None:

@@ -254,8 +254,7 @@ class _Publication:
         table = self._ledger.l2_table(part.l1_index)
         assert table is not None
         for index in range(first, first + count):
-            entry, bitmap = table[2 * index], table[2 * index + 1]
-            if not entry & COMPRESSED and _missing(bitmap):
+            if _missing(table[2 * index + 1]):
                 guest = at + (index - first) * self._cluster
                 self._apply_ragged(part, guest, self._cluster)
 
