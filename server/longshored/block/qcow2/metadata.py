@@ -15,6 +15,7 @@ from .damage import invalid
 from .hostfile import HostFile
 from .layout import MAX_OFFSET, Header
 from .tables import (
+    COMPRESSED,
     CompressedAt,
     Geometry,
     Words,
@@ -97,13 +98,14 @@ class Metadata:
                 self._keep_locked(l1_index, words)
         return words
 
-    def compressed_at(self, guest: int) -> CompressedAt:
-        """Where the compressed cluster that begins at `guest` lies."""
+    def compressed_at(self, guest: int) -> CompressedAt | None:
+        """Where the compressed cluster that begins at `guest` lies, if it is one."""
         geometry = self.geometry
         words = self.l2_table(guest // geometry.l2_span)
-        assert words is not None, "the extent is stale"
         index = guest % geometry.l2_span // geometry.cluster_size
-        entry = words[index * geometry.words_per_entry]
+        entry = words[index * geometry.words_per_entry] if words is not None else 0
+        if not entry & COMPRESSED:
+            return None
         return decode_compressed(entry, geometry, self.file_size)
 
     def extents(self, offset: int, length: int) -> Iterator[Extent]:
