@@ -22,12 +22,12 @@ from ..job.states import Verb
 from .meter import Meter
 
 
-class Cancelled(Exception):  # noqa: N818 - an order, not an error
+class Cancelled(Exception):
     """Raised by checkpoint(): the job is to be unwound (cancel, or a fallen group)."""
 
 
-class Stopping(Exception):  # noqa: N818 - an order, not an error
-    """Raised by checkpoint(): the daemon stops. Leave all so that a later attempt goes on."""
+class Stopping(Exception):
+    """Raised by checkpoint(): the daemon stops. A later attempt is to go on from here."""
 
 
 @dataclass(frozen=True, slots=True)

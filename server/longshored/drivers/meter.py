@@ -10,10 +10,13 @@ from ..job.progress import LimitedBy, Phase, Progress, RateMeter
 from ..job.ranges import RangeSet
 
 
+NOTHING_YET = Progress()
+
+
 class Meter:
     """Progress as the union of the ranges done, and where the time went."""
 
-    def __init__(self, clock: Clock, start: Progress = Progress()) -> None:
+    def __init__(self, clock: Clock, start: Progress = NOTHING_YET) -> None:
         # Set once.
         self._clock = clock
         # Guarded by _lock.

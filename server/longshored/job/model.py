@@ -12,7 +12,7 @@ from .states import FINAL, State
 
 
 class ErrorAction(Enum):
-    """What to do with an I/O error (qapi BlockdevOnError, without its endless retry)."""
+    """What to do with an I/O error (BlockdevOnError, without its endless retry)."""
 
     REPORT = "report"  # the job fails
     SKIP = "skip"  # note the range, go on; the list is bounded
@@ -133,7 +133,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """Who works on the job. `epoch` is the claim: a write under an older one is stale."""
+    """Who works on the job. `epoch` is the claim: an older one is stale."""
 
     thread: str
     attempt: int
@@ -202,7 +202,7 @@ class Job:
     worker: Worker | None = None
     attempts: int = 0
     status: Status | None = None
-    progress: Progress = Progress()
+    progress: Progress = field(default_factory=Progress)
     result: Result | None = None
     failure: Failure | None = None
     warnings: tuple[str, ...] = ()

@@ -61,7 +61,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """Why two jobs cannot both have a node: `permission` is taken by one, unshared by the other."""
+    """Why two jobs cannot both have a node: one takes what the other does not share."""
 
     wanted: Node
     held: Node

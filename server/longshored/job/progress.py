@@ -1,4 +1,4 @@
-"""How far a job is: the sample a watcher sees, and how rate and ETA come from samples."""
+"""How far a job is: the sample that watchers see; rate and ETA from samples."""
 
 from dataclasses import dataclass, field
 from enum import Enum

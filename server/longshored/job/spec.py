@@ -91,7 +91,7 @@ RESULTS: dict[str, type[Result]] = {"block.pull": PullResult}
 
 @dataclass(frozen=True, slots=True)
 class PullStatus:
-    """Where a pull stands durably: `published_bytes` of the chain are in top for good."""
+    """Where a pull stands durably: `published_bytes` are in top for good."""
 
     published_bytes: int = 0
     checkpoint_time: Instant | None = None
