@@ -8,10 +8,7 @@ from dataclasses import dataclass
 
 import grpc
 from google.protobuf import any_pb2, duration_pb2, message
-from google.rpc import (  # type: ignore[import-untyped]  # ships no py.typed
-    error_details_pb2,
-    status_pb2,
-)
+from google.rpc import error_details_pb2, status_pb2
 
 from ..errors import Fact, Kind, ServiceError, Violation
 from ..job.model import Failure
