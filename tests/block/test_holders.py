@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from longshored.block.locks import (
 )
 from longshored.block.node import Identity
 from longshored.errors import Kind
-from tests.support.lockers import python_holder, qemu_io_holder
+from tests.support.lockers import SERVER, python_holder, qemu_io_holder
 
 
 @pytest.fixture
@@ -109,6 +110,22 @@ def test_a_holder_that_has_gone_is_not_invented(image: Path) -> None:
         clashes = ImageLock(file.fileno(), str(image)).take(READER)
     error = busy_error(str(image), clashes, identity(image))
     assert "pid" not in error.facts
+
+
+_AS_NOBODY = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from longshored.block.holders import survey
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+print(survey(set()).hidden_processes)
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_processes_that_cannot_be_looked_into_are_counted() -> None:
+    command = [sys.executable, "-c", _AS_NOBODY, str(SERVER)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 0
 
 
 # Both ways with QEMU.

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -174,6 +175,33 @@ def test_of_nested_roots_the_inner_one_counts(root: Path) -> None:
     error = refused(roots, root / "inner" / "link")
     roots.close()
     assert error.kind is Kind.PERMISSION_DENIED
+
+
+def test_a_directory_that_is_swapped_for_a_link_never_leads_out(
+    roots: Roots, root: Path
+) -> None:
+    (root / "sub").mkdir()
+    (root / "sub" / "canary").write_bytes(b"inside")
+    stop = threading.Event()
+
+    def swap() -> None:
+        while not stop.is_set():
+            (root / "sub").rename(root / "away")
+            (root / "sub").symlink_to("..")
+            (root / "sub").unlink()
+            (root / "away").rename(root / "sub")
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    seen: set[object] = set()
+    for _ in range(500):
+        try:
+            seen.add(read(roots, root / "sub" / "canary"))
+        except ServiceError as error:
+            seen.add(error.kind)
+    stop.set()
+    thread.join()
+    assert seen <= {b"inside", Kind.TARGET_NOT_FOUND, Kind.PERMISSION_DENIED}
 
 
 def test_without_roots_nothing_can_be_opened() -> None:

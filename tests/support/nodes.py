@@ -55,6 +55,19 @@ def qcow2(directory: Path, size: int) -> Qcow2Node:
     return new_qcow2(directory / "image.qcow2", CreateOptions(size))
 
 
+def qcow2_as(options: Callable[[int], CreateOptions]) -> Maker:
+    """A maker of images with other options than the defaults."""
+    return lambda directory, size: new_qcow2(directory / "image.qcow2", options(size))
+
+
+def qcow2_overlay(directory: Path, size: int) -> Qcow2Node:
+    """An overlay over an empty backing of half its size."""
+    backed = CreateOptions(size, backing_file="base", backing_format="raw")
+    node = new_qcow2(directory / "image.qcow2", backed)
+    node.backing = MemoryNode(size // 2, mode=Mode.READ)
+    return node
+
+
 def under(wrap: Callable[[BlockNode], BlockNode], make: Maker) -> Maker:
     """The same maker with a filter on top."""
     return lambda directory, size: wrap(make(directory, size))
@@ -70,8 +83,22 @@ FILTERS: dict[str, Callable[[BlockNode], BlockNode]] = {
     "fault": lambda below: Fault(below, ()),
 }
 
-MAKERS: dict[str, Maker] = BARE | {
-    f"{filter_}-{name}": under(wrap, make)
-    for name, make in BARE.items()
-    for filter_, wrap in FILTERS.items()
+# Kinds of qcow2 that take other ways through its code; bare is enough.
+QCOW2: dict[str, Maker] = {
+    "qcow2 v2": qcow2_as(lambda size: CreateOptions(size, version=2)),
+    "qcow2 512": qcow2_as(lambda size: CreateOptions(size, cluster_size=512)),
+    "qcow2 subclusters": qcow2_as(lambda size: CreateOptions(size, extended_l2=True)),
+    "qcow2 lazy": qcow2_as(lambda size: CreateOptions(size, lazy_refcounts=True)),
+    "qcow2 1-bit": qcow2_as(lambda size: CreateOptions(size, refcount_bits=1)),
+    "qcow2 overlay": qcow2_overlay,
 }
+
+MAKERS: dict[str, Maker] = (
+    BARE
+    | QCOW2
+    | {
+        f"{filter_}-{name}": under(wrap, make)
+        for name, make in BARE.items()
+        for filter_, wrap in FILTERS.items()
+    }
+)
