@@ -1,0 +1,164 @@
+"""block.pull: populate an overlay from its backing chain, wholly or down to a base.
+
+If a range cannot be read and the policy says skip, the pull goes on with the
+rest, keeps the backing file and fails at the end, as QEMU's block-stream does.
+"""
+
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..block.chain import Chain
+from ..block.copy.lacking import lacking
+from ..block.copy.plan import Totals, plan, total
+from ..block.links import Link
+from ..block.locks import NOTHING, PULL_TOP, LockRow
+from ..block.node import Identity, Mode
+from ..block.qcow2.features import Incompatible
+from ..block.qcow2.layout import refuse_unsupported
+from ..block.roots import Roots
+from ..errors import Kind, ServiceError
+from ..job.nodes import Node
+from ..job.spec import ImageRef, PullSpec, Spec
+from ..job.states import Verb
+from ..units import round_up
+from .base import Context, Plan
+from .images import (
+    find_base,
+    open_locked,
+    populate_nodes,
+    refuse_foreign_holders,
+    walked,
+)
+from .pull_state import PullState, decode_state
+from .pull_work import MEASURED, PullWork, Tuning, shape_of
+
+CANCEL_LEAVES = (
+    "The backing chain as it is and the same visible bytes. What was pulled by then "
+    "stays in the top, and another pull goes on from there."
+)
+
+
+class PullDriver:
+    kind = "block.pull"
+    verbs = frozenset(Verb) - {Verb.COMPLETE}
+
+    def __init__(self, roots: Roots, tuning: Tuning = MEASURED) -> None:
+        self._roots = roots
+        self._tuning = tuning
+
+    def nodes(self, spec: Spec) -> tuple[Node, ...]:
+        with walked(self._roots, spec.top, spec.backing_chain, Mode.WRITE) as links:
+            base = self._base(spec, _known(links))
+            _check_top(links[0])
+            refuse_foreign_holders(links, PULL_TOP)
+            return populate_nodes(links, base)
+
+    def plan(self, spec: Spec) -> Plan:
+        with walked(self._roots, spec.top, spec.backing_chain, Mode.READ) as links:
+            nodes = populate_nodes(links, self._base(spec, _known(links)))
+        # No lock: a plan must be possible while a guest runs on the image.
+        chain = self._open(spec, Mode.READ, NOTHING)
+        try:
+            made = _plan(chain, self._base(spec, _layers(chain)))
+        finally:
+            chain.close()
+        return replace(made, nodes=nodes, obstacle=self._obstacle(spec))
+
+    def start(self, context: Context) -> PullWork:
+        spec = context.spec
+        chain = self._open(spec, Mode.WRITE, PULL_TOP)
+        try:
+            base = self._base(spec, _layers(chain))
+            state = _state(context, chain)
+            return PullWork(context, self._roots, chain, base, state, self._tuning)
+        except BaseException:
+            chain.close()
+            raise
+
+    def _open(self, spec: PullSpec, mode: Mode, row: LockRow) -> Chain:
+        return open_locked(self._roots, spec.top, spec.backing_chain, mode, row)
+
+    def _base(
+        self, spec: PullSpec, chain: Sequence[tuple[str, Identity, str]]
+    ) -> int | None:
+        return None if spec.base is None else find_base(self._roots, spec.base, chain)
+
+    def _obstacle(self, spec: PullSpec) -> ServiceError | None:
+        try:
+            self.nodes(spec)
+        except ServiceError as error:
+            return error
+        return None
+
+
+def _check_top(top: Link) -> None:
+    """What can be known from the header alone is refused before a job exists."""
+    assert top.header is not None, "the spec says qcow2"
+    refuse_unsupported(top.header)
+    if top.header.incompatible & Incompatible.CORRUPT:
+        raise ServiceError(
+            Kind.IMAGE_INVALID,
+            "The image is marked as corrupt, it can only be read; repair it first",
+            uri=top.uri,
+        )
+
+
+def _known(links: Sequence[Link]) -> list[tuple[str, Identity, str]]:
+    return [(link.uri, link.identity, link.format.value) for link in links]
+
+
+def _layers(chain: Chain) -> list[tuple[str, Identity, str]]:
+    return [(one.uri, one.identity, one.format.value) for one in chain.layers]
+
+
+def _state(context: Context, chain: Chain) -> PullState:
+    """Where an earlier attempt stopped, or the beginning."""
+    top = chain.top
+    if context.saved is not None:
+        state = decode_state(context.saved)
+        state.check_same(top.identity, chain.size, top.uri)
+        return state
+    return PullState(
+        device=top.identity.device,
+        inode=top.identity.inode,
+        virtual_size=chain.size,
+        total=0,
+        start_time=context.clock.wall(),
+        link_count=len(chain.layers) - 1,
+    )
+
+
+def _plan(chain: Chain, base: int | None) -> Plan:
+    shape = shape_of(chain, base)
+    lacks = total(plan(lacking(chain, base), shape))
+    return Plan(
+        read=lacks.copy,
+        write=lacks.copy,
+        zero=lacks.zero,
+        space_needed=_space_needed(lacks, shape.cluster),
+        space_available=_space_available(chain),
+        chain=tuple(ImageRef(one.uri, one.format.value) for one in chain.layers),
+        cancel_leaves=CANCEL_LEAVES,
+    )
+
+
+def _space_needed(lacks: Totals, cluster: int) -> int:
+    """An upper bound: what turns out to be zeros takes no space."""
+    if lacks == Totals():
+        return 0
+    clusters = (lacks.copy + lacks.zero) // cluster + 1
+    # An entry of 16 bytes and a counter of 8 are the widest that there are; and
+    # a table of each at both ends may be begun.
+    return (
+        round_up(lacks.copy, cluster) + round_up(24 * clusters, cluster) + 4 * cluster
+    )
+
+
+def _space_available(chain: Chain) -> int | None:
+    fd = chain.top.raw.fd
+    if stat.S_ISBLK(os.fstat(fd).st_mode):
+        return None
+    space = os.fstatvfs(fd)
+    return space.f_bavail * space.f_frsize
