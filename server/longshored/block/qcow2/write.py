@@ -59,8 +59,9 @@ class Writer:
         read: Read,
         before_content: Callable[[], None],
     ) -> None:
-        # Set once.
+        # Replaced as a whole, when the header is rewritten.
         self.header = header
+        # Set once.
         self.size = size  # whole sectors of what the header says
         self.ledger = ledger
         self.lock = threading.Lock()  # taken before the lock of the metadata
@@ -70,7 +71,6 @@ class Writer:
         self._cluster = header.cluster_size
         self._unit = header.subcluster_size
         self._width = ledger.geometry.words_per_entry
-        self._has_backing = header.backing_file is not None
         # Guarded by lock.
         self._content_changed = False
 
@@ -117,6 +117,10 @@ class Writer:
             self.ledger.commit()
             self.ledger.allocator.unreserve()
             self.ledger.allocator.trim()
+
+    @property
+    def _has_backing(self) -> bool:
+        return self.header.backing_file is not None
 
     @property
     def _must_not_shine_through(self) -> bool:
