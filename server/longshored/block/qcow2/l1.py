@@ -5,11 +5,13 @@ file of kilobytes map terabytes. After these checks the cost of any walk follows
 the size of the file.
 """
 
+import sys
+
 from ...units import MiB
 from .damage import invalid, unsupported
 from .hostfile import HostFile
 from .layout import Header
-from .tables import HOST_OFFSET, Geometry, Words, decode_words, l2_offset_of
+from .tables import HOST_OFFSET, Geometry, Words, l2_offset_of
 
 # Clusters that may be marked in a bit map: 32 TiB of file at the default size.
 MAX_MAP_BYTES = 64 * MiB
@@ -60,9 +62,11 @@ def read_l1(
             value=header.l1_offset,
             limit=file_size,
         )
-    data = bytearray(header.l1_bytes)
-    host.readinto(header.l1_offset, memoryview(data))
-    words = decode_words(data)
+    # Read in place: a hostile table is as large as it may be, and once is enough.
+    words = Words("Q", bytes(header.l1_bytes))
+    host.readinto(header.l1_offset, memoryview(words).cast("B"))
+    if sys.byteorder == "little":
+        words.byteswap()
     check_l1(words, header, geometry, file_size)
     return words
 
