@@ -105,6 +105,18 @@ def test_a_holder_that_does_not_explain_the_clash_is_not_blamed(image: Path) -> 
     assert error.facts["pid"] == reader
 
 
+def test_a_stranger_is_named_before_ourselves(image: Path) -> None:
+    with (
+        python_holder(image, READER.uses, READER.unshared) as pid,
+        image.open("rb") as own,
+        image.open("rb") as file,
+    ):
+        ImageLock(own.fileno(), "").take(READER)
+        clashes = ImageLock(file.fileno(), str(image)).take(WRITER)
+        error = busy_error(str(image), clashes, identity(image))
+    assert error.facts["pid"] == pid
+
+
 def test_a_holder_that_has_gone_is_not_invented(image: Path) -> None:
     with python_holder(image, WRITER.uses, WRITER.unshared), image.open("rb") as file:
         clashes = ImageLock(file.fileno(), str(image)).take(READER)

@@ -38,12 +38,13 @@ class Survey:
     hidden_processes: int
 
     def blocking(self, clashes: Iterable[Clash]) -> Holder | None:
-        """The first holder whose locks explain one of the clashes."""
+        """A holder whose locks explain one of the clashes; a stranger comes first.
+
+        Who shares this process can be asked; of a stranger only the name is known.
+        """
         wanted = {clash.byte for clash in clashes}
-        for holder in self.holders:
-            if wanted & holder.row.offsets():
-                return holder
-        return None
+        found = [h for h in self.holders if wanted & h.row.offsets()]
+        return min(found, key=lambda holder: holder.is_self, default=None)
 
 
 def survey(files: Collection[Identity]) -> Survey:
