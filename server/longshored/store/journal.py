@@ -1,0 +1,251 @@
+"""The journal: one thread that runs every body which changes jobs, and commits.
+
+    submit()  ->  queue  ->  bodies, one after another  ->  before_commit
+              ->  one SQLite transaction, one fsync  ->  on_commit  ->  futures
+
+What arrives while a batch is being written is the next batch: under load many
+bodies share one fsync, alone a body waits for nobody. Revision order is commit
+order is the order in which bodies ran.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+
+from ..clock import Clock
+from ..errors import Kind, ServiceError
+from ..units import MiB
+from .change import Change
+from .commit import commit
+from .database import Database
+from .faults import is_disk_full, translated, translating
+from .record import decode
+from .retain import Retention, prune_events, prune_requests
+from .transaction import Batch, Live, Transaction
+
+T = TypeVar("T")
+
+Body = Callable[[Transaction], T]
+BeforeCommit = Callable[[Transaction], None]
+OnCommit = Callable[[Sequence[Change]], None]
+
+# Bodies in one batch: bounds how long the first of them waits for the last.
+LARGEST_BATCH = 256
+
+# SQLite copies the write-ahead log back every few MiB (`database.py`) and starts it
+# over when no reader is in the way. If readers always overlap it only grows: from
+# this size on the journal waits for them, briefly, and again after as much more.
+LOG_LIMIT = 32 * MiB
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    body: Body[Any]
+    future: "Future[Any]"
+
+
+class Journal:
+    def __init__(
+        self, database: Database, clock: Clock, *, retention: Retention | None = None
+    ) -> None:
+        # Set once.
+        self._clock = clock
+        self._connection = database.writer
+        self._log_file = database.log_file
+        self._retention = retention or Retention()
+        self._thread = threading.Thread(target=self._serve, name="journal", daemon=True)
+        self._before_commit: BeforeCommit = lambda _: None
+        self._on_commit: OnCommit = lambda _: None
+        # Only the journal thread touches these once it runs.
+        self._live = Live()
+        self._log_limit = LOG_LIMIT
+        # Guarded by _wakeup.
+        self._wakeup = threading.Condition()
+        self._queue: list[_Task] = []
+        self._stopping = False
+        # Written by the journal thread, once; read by any.
+        self._broken: ServiceError | None = None
+
+    @property
+    def healthy(self) -> bool:
+        """False after an I/O error: nothing more is written until a restart."""
+        return self._broken is None
+
+    def start(self, *, before_commit: BeforeCommit, on_commit: OnCommit) -> None:
+        """Read the unfinished jobs and begin to serve.
+
+        `before_commit` sees each batch last and may change more in it;
+        `on_commit` hears of durable changes, in order. Both on the journal
+        thread; neither may wait for the journal.
+        """
+        self._before_commit = before_commit
+        self._on_commit = on_commit
+        self._live = _read_live(self._connection)
+        self._thread.start()
+
+    def submit(self, body: Body[T]) -> "Future[T]":
+        """Run a body; the future resolves when all it did is durable.
+
+        A body that raises changes nothing, and its future alone gets the error.
+        """
+        future: Future[T] = Future()
+        with self._wakeup:
+            if self._stopping:
+                future.set_exception(_stopped())
+                return future
+            self._queue.append(_Task(body, future))
+            self._wakeup.notify()
+        return future
+
+    def run(self, body: Body[T]) -> T:
+        assert threading.current_thread() is not self._thread, "would wait for itself"
+        return self.submit(body).result()
+
+    def stop(self) -> None:
+        """Finish what was submitted, fold the log into the file, end the thread."""
+        with self._wakeup:
+            self._stopping = True
+            self._wakeup.notify()
+        self._thread.join()
+        self._checkpoint("TRUNCATE")
+
+    # The journal thread.
+
+    def _serve(self) -> None:
+        while tasks := self._take():
+            self._step(tasks)
+            self._bound_log()
+
+    def _take(self) -> list[_Task]:
+        """What waits, or nothing at the end."""
+        with self._wakeup:
+            while not (self._queue or self._stopping):
+                self._wakeup.wait()
+            tasks = self._queue[:LARGEST_BATCH]
+            del self._queue[:LARGEST_BATCH]
+        return tasks
+
+    def _step(self, tasks: list[_Task]) -> None:
+        transaction = Transaction(self._connection, self._live, self._clock.wall())
+        start = transaction.mark()
+        outcomes = [(task, _attempt(task, transaction)) for task in tasks]
+        self._last_word(transaction)
+        if (failure := self._commit(transaction)) is None:
+            self._tell(transaction.batch)
+        else:
+            transaction.undo(start)
+        for task, resolve in outcomes:
+            if failure is not None and task.future.running():
+                task.future.set_exception(failure)
+            else:
+                resolve()
+
+    def _last_word(self, transaction: Transaction) -> None:
+        mark = transaction.mark()
+        try:
+            self._before_commit(transaction)
+        except Exception:  # noqa: BLE001 - a bug above must not end the journal
+            # No caller to tell, and the batch of others is right without it.
+            transaction.undo(mark)
+            _log.exception("before_commit failed; its changes are dropped")
+
+    def _commit(self, transaction: Transaction) -> ServiceError | None:
+        batch = transaction.batch
+        if batch.is_empty:
+            return None
+        if self._broken is not None:
+            return self._broken
+        try:
+            commit(
+                self._connection, batch, transaction.now, partial(self._prune, batch)
+            )
+        except sqlite3.Error as error:
+            failure = translated(error, "wrote")
+            if not is_disk_full(error):
+                self._broken = failure
+            _log.error("commit failed", error=str(failure), healthy=self.healthy)
+            return failure
+        return None
+
+    def _prune(self, batch: Batch, connection: sqlite3.Connection) -> None:
+        now, added = self._clock.wall(), len(batch.changes)
+        head = self._live.head
+        prune_events(connection, self._retention, head=head, added=added, now=now)
+        prune_requests(connection, now)
+
+    def _tell(self, batch: Batch) -> None:
+        if not batch.changes:
+            return
+        try:
+            self._on_commit([change for change, _ in batch.changes])
+        except Exception:  # noqa: BLE001 - a bug above must not end the journal
+            # The changes are durable: whoever asked must hear so all the same.
+            _log.exception("on_commit failed")
+
+    def _bound_log(self) -> None:
+        if (size := _size(self._log_file)) < self._log_limit:
+            return
+        self._checkpoint("TRUNCATE")
+        grown = _size(self._log_file) >= size
+        self._log_limit = size + LOG_LIMIT if grown else LOG_LIMIT
+
+    def _checkpoint(self, mode: str) -> None:
+        try:
+            self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+        except sqlite3.Error as error:
+            # Nothing is lost: the log stays as it is and the next try may work.
+            _log.warning("checkpoint failed", error=str(error))
+
+
+_UNFINISHED = """
+SELECT record FROM jobs
+WHERE state NOT IN ('SUCCEEDED', 'FAILED', 'CANCELLED') ORDER BY number
+"""
+# The sequence, not the newest row: it knows pruned revisions too.
+_HEAD = "SELECT max(seq) FROM sqlite_sequence WHERE name = 'events'"
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _read_live(connection: sqlite3.Connection) -> Live:
+    with translating("read the unfinished jobs"):
+        rows = connection.execute(_UNFINISHED).fetchall()
+        (head,) = connection.execute(_HEAD).fetchone()
+    jobs = {job.number: job for job in (decode(row[0]) for row in rows)}
+    numbers = {job.job_id: job.number for job in jobs.values()}
+    return Live(jobs, numbers, head or 0)
+
+
+def _attempt(task: _Task, transaction: Transaction) -> Callable[[], None]:
+    """Run one body; how to resolve its future comes back, for after the commit."""
+    if not task.future.set_running_or_notify_cancel():
+        return _nobody_waits
+    mark = transaction.mark()
+    try:
+        result = task.body(transaction)
+    except Exception as error:  # noqa: BLE001 - it goes to the caller
+        transaction.undo(mark)
+        return partial(task.future.set_exception, error)
+    return partial(task.future.set_result, result)
+
+
+def _nobody_waits() -> None:
+    """A future that was cancelled before its body ran."""
+
+
+def _stopped() -> ServiceError:
+    return ServiceError(Kind.SERVER_STOPPING, "The daemon is stopping")
