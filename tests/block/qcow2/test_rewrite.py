@@ -78,6 +78,16 @@ def test_a_power_cut_leaves_the_old_backing_or_the_new_one(
         assert (header.backing_file, header.backing_format) in legal
 
 
+def test_where_two_names_do_not_fit_each_write_leaves_one_of_them() -> None:
+    host = image(LONG, cluster_size=1 * KiB)
+    before = bytes(host.content)
+    rewrite(host, LONG[::-1])
+    for state in crash_states(before, host.history, Random(1), 0):
+        header = read_header(RecordedFile(bytearray(state)))
+        assert header.backing_file in (LONG, LONG[::-1])
+    assert read_header(host).backing_file == LONG[::-1]
+
+
 def test_a_cluster_of_one_sector_is_rewritten_at_once() -> None:
     host = image("base", cluster_size=512)
     rewrite(host, "other")

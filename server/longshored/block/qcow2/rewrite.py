@@ -117,10 +117,9 @@ def _plan(before: bytes, old: Header, new: Header) -> _Rewrite:
     _NAME_FIELDS.pack_into(after, _NAME_FIELDS_AT, at if name else 0, len(name))
     after[at : at + len(name)] = name
     between = bytearray(before[:end])
-    # Where the old header ends in the first sector, what follows it is free.
+    # The first sector is left for the switch, and what the old header needs stays.
     first = max(at, old_end, SECTOR)
-    if beside:
-        between[first : at + len(name)] = after[first : at + len(name)]
+    between[first : at + len(name)] = after[first : at + len(name)]
     old_start = len(encode_header(replace(old, backing_file=None)))
     switched = max(SECTOR, len(start), old_start, 0 if beside else at + len(name))
     return _Rewrite(bytes(between), bytes(after), switched)

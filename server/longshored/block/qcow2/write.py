@@ -141,8 +141,8 @@ class Writer:
     def _write(self, start: int, view: memoryview) -> None:
         if not view:
             return
-        self._make_room(start, start + len(view))
         homes = list(self._homes(start, start + len(view)))
+        self._make_room(homes)
         fresh = self._place(homes)
         try:
             self._write_bytes(homes, start, view)
@@ -154,10 +154,14 @@ class Writer:
             self._publish(home)
         self._commit_if_many()
 
-    def _make_room(self, start: int, end: int) -> None:
-        tables = (end - 1) // self._geometry.l2_span - start // self._geometry.l2_span
-        clusters = (end - 1) // self._cluster - start // self._cluster
-        self.ledger.allocator.room(tables + 1 + clusters + 1)
+    def _make_room(self, homes: list[_Home]) -> None:
+        """Ask the disk for all that these need, before anything is changed."""
+        fresh = sum(home.host is None for home in homes)
+        entries = self._geometry.l2_entries
+        tables = {home.cluster // entries for home in homes if home.words is not None}
+        fresh += sum(self.ledger.needs_l2_cluster(index) for index in tables)
+        if fresh:
+            self.ledger.allocator.room(fresh)
 
     def _commit_if_many(self) -> None:
         if self.ledger.changed_bytes > MAX_CHANGED:
