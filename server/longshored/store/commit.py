@@ -59,15 +59,21 @@ def commit(
 
     `prune` may delete what is too old, in the same transaction.
     """
-    connection.execute("BEGIN IMMEDIATE")
     try:
+        if not connection.in_transaction:
+            connection.execute("BEGIN IMMEDIATE")
         _write(connection, batch, now)
         prune(connection)
         connection.execute("COMMIT")
     except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+        give_up(connection)
         raise
+
+
+def give_up(connection: sqlite3.Connection) -> None:
+    """End a transaction without a trace, if one is open."""
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
 
 
 def _write(connection: sqlite3.Connection, batch: Batch, now: Instant) -> None:

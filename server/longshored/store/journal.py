@@ -23,7 +23,7 @@ from ..clock import Clock
 from ..errors import Kind, ServiceError
 from ..units import MiB
 from .change import Change
-from .commit import commit
+from .commit import commit, give_up
 from .database import Database
 from .faults import is_disk_full, translated, translating
 from .record import decode
@@ -161,8 +161,10 @@ class Journal:
     def _commit(self, transaction: Transaction) -> ServiceError | None:
         batch = transaction.batch
         if batch.is_empty:
+            give_up(self._connection)
             return None
         if self._broken is not None:
+            give_up(self._connection)
             return self._broken
         try:
             commit(

@@ -126,7 +126,7 @@ _Way = tuple[Translate | None, Translate | None]
 
 def _way(name: str, hint: Any) -> _Way:
     if name in _BY_KIND:
-        return (lambda v: _codec(type(v)).encode(v)), None
+        return (lambda v: _codec(v.__class__).encode(v)), None
     return _translation(hint)
 
 

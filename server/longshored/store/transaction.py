@@ -256,6 +256,10 @@ class Transaction:
 
     def _row(self, query: str, values: tuple[object, ...]) -> tuple[object, ...] | None:
         with translating("read"):
+            # One transaction for all reads of the batch: alone, each would pay
+            # for the locks of the write-ahead log.
+            if not self._connection.in_transaction:
+                self._connection.execute("BEGIN IMMEDIATE")
             row: tuple[object, ...] | None = self._connection.execute(
                 query, values
             ).fetchone()
