@@ -250,6 +250,12 @@ class WatchLog:
             return None
         return self._keep(topic, cursor, self._piece(topic, entries))
 
+    def changes_after(self, key: bytes, cursor: int) -> Sequence[Change] | None:
+        """The next changes of a topic with listeners; None: memory lacks some."""
+        self.catch_up()
+        entries = self._entries_after(self._topics[key], cursor)
+        return None if entries is None else [entry.change for entry in entries]
+
     def _entries_after(self, topic: Topic, cursor: int) -> Sequence[Entry] | None:
         if topic.selects_all:
             if cursor < self._floor:

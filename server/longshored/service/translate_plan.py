@@ -1,0 +1,75 @@
+"""The plan of a job: value -> contract."""
+
+from collections.abc import Iterator
+
+from google.rpc import status_pb2
+
+from longshore.v1 import image_pb2, job_plan_pb2, node_pb2
+
+from ..errors import Kind, ServiceError
+from ..job.model import Pending, PendingReason
+from ..job.nodes import Node
+from ..scheduler.newjob import NewJob, Planned
+from . import status
+from .translate_job import node_to_proto
+
+
+def plan_to_proto(new: NewJob, planned: Planned) -> job_plan_pb2.JobPlan:
+    plan = planned.plan
+    obstacles = list(_obstacles(planned))
+    return job_plan_pb2.JobPlan(
+        job_type=new.kind,
+        read_bytes=plan.read,
+        write_bytes=plan.write,
+        zero_bytes=plan.zero,
+        space_needed_bytes=plan.space_needed,
+        space_available_bytes=plan.space_available or 0,
+        chain=[
+            image_pb2.ImageLink(uri=link.uri, format=link.format, depth=depth)
+            for depth, link in enumerate(plan.chain)
+        ],
+        holds=[_hold(node, planned.blockers) for node in plan.nodes],
+        queue_position=None if obstacles else planned.queue_position,
+        cancel_effect=plan.cancel_leaves,
+        obstacles=obstacles,
+    )
+
+
+def _hold(node: Node, blockers: tuple[Pending, ...]) -> job_plan_pb2.PlannedHold:
+    return job_plan_pb2.PlannedHold(
+        node=node_to_proto(node),
+        conflicts=[
+            _holder(blocker)
+            for blocker in blockers
+            if blocker.reason is PendingReason.HOLD and blocker.node_uri == node.uri
+        ],
+    )
+
+
+def _holder(blocker: Pending) -> node_pb2.Holder:
+    if blocker.job_id is not None:
+        return node_pb2.Holder(uri=blocker.node_uri or "", job_id=blocker.job_id)
+    process = node_pb2.ForeignProcess(
+        pid=blocker.pid or 0, command=(blocker.command or "")[:256]
+    )
+    return node_pb2.Holder(uri=blocker.node_uri or "", process=process)
+
+
+def _obstacles(planned: Planned) -> Iterator[status_pb2.Status]:
+    """What CreateJob would answer: the driver's word, then who holds what."""
+    if planned.plan.obstacle is not None:
+        yield status.of_error(planned.plan.obstacle)
+    for blocker in planned.blockers:
+        if blocker.reason is PendingReason.HOLD:
+            yield status.of_error(_busy(blocker))
+
+
+def _busy(blocker: Pending) -> ServiceError:
+    return ServiceError(
+        Kind.TARGET_BUSY,
+        blocker.message,
+        target=blocker.node_uri,
+        blocking_job_id=blocker.job_id,
+        pid=blocker.pid,
+        command=blocker.command,
+    )
