@@ -43,13 +43,18 @@ def _give_up(job: Job, fallen: Job, now: Instant) -> Job:
         # Others of this group are visible already and a restart came between:
         # going on is the only way to "all".
         return job
-    assert fallen.group is not None, "only a group has other members"
-    failure = Failure(
+    failure = fellow_failure(fallen)
+    return life.abort(replace(job, failure=failure), now, failure.message)
+
+
+def fellow_failure(fallen: Job) -> Failure:
+    """Why the others of a group do not succeed when one has fallen."""
+    group_id = None if fallen.group is None else fallen.group.group_id
+    return Failure(
         Kind.GROUP_MEMBER_FAILED,
         f"Job {fallen.job_id} of the same group did not succeed",
-        {"job_id": fallen.job_id, "group_id": fallen.group.group_id},
+        {"job_id": fallen.job_id, "group_id": group_id},
     )
-    return life.abort(replace(job, failure=failure), now, failure.message)
 
 
 def _finalize_together(members: Sequence[Job], now: Instant) -> list[Job]:

@@ -177,6 +177,12 @@ def waits(job: Job, pending: Pending) -> Job:
     return job if job.pending == pending else replace(job, pending=pending)
 
 
+def requeued(job: Job, pending: Pending, now: Instant) -> Job:
+    """The worker could not begin, since what it needs is taken: it waits again."""
+    queued = move(job, State.QUEUED, now, pending.message)
+    return replace(queued, worker=None, pending=pending)
+
+
 def parked(job: Job, now: Instant) -> Job:
     """The worker stands still at a checkpoint."""
     rest = State.STANDBY if job.state is State.READY else State.PAUSED

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from ..clock import Instant
 from ..errors import Kind, ServiceError
 from ..job.model import Job
 from ..job.states import State
@@ -40,6 +41,9 @@ SELECT (SELECT min(revision) FROM events),
 _CHANGES = """
 SELECT revision, kind, previous_state, time, record FROM events
 WHERE revision > ? ORDER BY revision LIMIT ?
+"""
+_EXPIRED = """
+SELECT job_id FROM jobs WHERE expire_time <= ? ORDER BY expire_time LIMIT ?
 """
 _COUNTS = "SELECT kind, state, jobs FROM counts WHERE jobs > 0"
 
@@ -106,6 +110,12 @@ class Reader:
         """
         with self._connection() as connection, _one_state(connection):
             yield _ends(connection)[1], _chunks(connection, query)
+
+    def expired(self, now: Instant, limit: int) -> list[str]:
+        """The ids of jobs whose time has come to be removed, the oldest first."""
+        with self._connection() as connection:
+            rows = connection.execute(_EXPIRED, (now, limit)).fetchall()
+        return [job_id for (job_id,) in rows]
 
     def counts(self) -> Mapping[tuple[str, State], int]:
         """How many jobs there are of each kind in each state; no zeros."""

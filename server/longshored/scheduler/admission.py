@@ -1,0 +1,301 @@
+"""Creating jobs: checked as a whole before anything is stored, and only once each.
+
+What a file says is found before the transaction, what other jobs hold in it. An
+earlier answer to the same request wins over both: its job may be what is in the
+way now.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from ..clock import Clock
+from ..drivers.base import Driver
+from ..errors import Kind, ServiceError, field_invalid
+from ..job import life
+from ..job.model import Group, Job
+from ..job.nodes import Node
+from ..job.states import State
+from ..store.transaction import Transaction
+from .decide import Body, Decisions
+from .holds import Blocker, Holds
+from .ids import RandomBytes, check_job_id, uuid7
+from .newjob import (
+    MAX_MEMBERS,
+    Caller,
+    Created,
+    NewGroup,
+    NewJob,
+    OnConflict,
+    check,
+    check_rate,
+    invalid,
+)
+from .reports import foreign
+from .settings import Settings
+
+END_OF_LINE = 1 << 63
+"""The place in line of a job that has no number yet: behind everyone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """By what a repeated call is known. An empty id: it is not."""
+
+    caller: Caller
+    request_id: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A job that may be made: its draft, or why its files forbid it."""
+
+    new: NewJob
+    draft: Job
+    error: ServiceError | None = None
+
+
+class Admission:
+    """Makes bodies for the journal; nothing here changes anything by itself."""
+
+    def __init__(
+        self,
+        decisions: Decisions,
+        driver_of: Callable[[str], Driver],
+        settings: Settings,
+        clock: Clock,
+        random: RandomBytes,
+    ) -> None:
+        # Set once.
+        self._decisions = decisions
+        self._queue = decisions.queue
+        self._driver_of = driver_of
+        self._settings = settings
+        self._clock = clock
+        self._random = random
+
+    def one(
+        self, new: NewJob, request: Request, *, validate_only: bool
+    ) -> Body[Created]:
+        """Create a job, or only say what it would be."""
+        check(new)
+        candidate = self._candidate(new, request.caller, None)
+
+        def decide(tx: Transaction) -> Created:
+            if not validate_only:
+                known = self._replayed(tx, request)
+                if known is not None:
+                    return Created(known[0], replayed=True)
+            existing = self._check(tx, candidate)
+            if existing is not None:
+                return Created(existing, existing=True)
+            self._check_room(1)
+            if validate_only:
+                return Created(life.create(candidate.draft, tx.now))
+            return Created(self._add(tx, [candidate], request)[0])
+
+        return decide
+
+    def group(
+        self,
+        group: NewGroup,
+        members: Sequence[NewJob],
+        request: Request,
+        *,
+        validate_only: bool,
+    ) -> Body[tuple[list[Job], bool]]:
+        """Create all members or none; the flag says that it was done before."""
+        _check_group(group, members)
+        made = Group(group.group_id or self._uid(), group.rate)
+        candidates = [self._candidate(new, request.caller, made) for new in members]
+
+        def decide(tx: Transaction) -> tuple[list[Job], bool]:
+            if not validate_only:
+                known = self._replayed(tx, request)
+                if known is not None:
+                    return known, True
+            self._check_new_group(made)
+            for index, candidate in enumerate(candidates):
+                self._check(tx, candidate, f"members[{index}].")
+            _check_among(candidates)
+            self._check_room(len(candidates))
+            if validate_only:
+                drafts = [life.create(c.draft, tx.now) for c in candidates]
+                return drafts, False
+            return self._add(tx, candidates, request), False
+
+        return decide
+
+    # Before the transaction.
+
+    def _candidate(self, new: NewJob, caller: Caller, group: Group | None) -> Candidate:
+        uid = self._uid()
+        draft = Job(
+            number=0,
+            uid=uid,
+            job_id=new.job_id or uid,
+            kind=new.kind,
+            spec=new.spec,
+            create_time=self._clock.wall(),
+            owner=caller.name,
+            host=self._settings.host,
+            options=new.options,
+            labels=dict(new.labels),
+            after=new.after,
+            group=group,
+            on_conflict_queue=new.on_conflict is OnConflict.QUEUE,
+        )
+        try:
+            nodes = self._driver_of(new.kind).nodes(new.spec)
+        except ServiceError as error:
+            if error.kind is Kind.TARGET_BUSY and draft.on_conflict_queue:
+                return Candidate(new, replace(draft, pending=foreign(error)))
+            return Candidate(new, draft, error)
+        return Candidate(new, replace(draft, nodes=nodes))
+
+    def _uid(self) -> str:
+        return uuid7(self._clock.wall(), self._random)
+
+    # In the transaction.
+
+    def _replayed(self, tx: Transaction, request: Request) -> list[Job] | None:
+        if not request.request_id:
+            return None
+        known = tx.replayed(request.caller.name, request.request_id)
+        if known is None:
+            return None
+        if known.body != request.body:
+            raise ServiceError(
+                Kind.REQUEST_ID_REUSED,
+                "This request id was used before, for another request",
+                request_id=request.request_id,
+                job_id=known.job_ids[0],
+            )
+        return [tx.get(job_id) for job_id in known.job_ids]
+
+    def _check(
+        self, tx: Transaction, candidate: Candidate, prefix: str = ""
+    ) -> Job | None:
+        """Raise what forbids the job; the job that it would repeat, if that will do."""
+        if candidate.error is not None:
+            raise candidate.error
+        predecessors = _predecessors(tx, candidate.new, prefix)
+        if candidate.draft.on_conflict_queue:
+            return None
+        blockers = self._queue.holds.blockers(
+            candidate.draft.nodes, END_OF_LINE, predecessors
+        )
+        first: Blocker | None = None
+        for blocker in blockers:
+            if _repeats(candidate.new, holder := tx.by_number(blocker.number)):
+                return holder
+            first = first or blocker
+        if first is not None:
+            raise _busy(first, tx.by_number(first.number))
+        return None
+
+    def _check_room(self, more: int) -> None:
+        limit = self._settings.max_jobs
+        if len(self._queue) + more > limit:
+            raise ServiceError(
+                Kind.JOB_LIMIT,
+                f"There are {len(self._queue)} jobs that have not ended, "
+                f"and no more than {limit} may be",
+                limit=limit,
+                limit_name="unfinished_job_count",
+            )
+
+    def _check_new_group(self, group: Group) -> None:
+        if self._queue.group(group.group_id):
+            raise ServiceError(
+                Kind.JOB_ID_TAKEN,
+                f"There is a group {group.group_id} already",
+                group_id=group.group_id,
+            )
+
+    def _add(
+        self, tx: Transaction, candidates: Sequence[Candidate], request: Request
+    ) -> list[Job]:
+        jobs = [
+            self._decisions.add(tx, life.create(candidate.draft, tx.now))
+            for candidate in candidates
+        ]
+        if request.request_id:
+            job_ids = [job.job_id for job in jobs]
+            tx.remember(request.caller.name, request.request_id, request.body, job_ids)
+        return jobs
+
+
+def _check_group(group: NewGroup, members: Sequence[NewJob]) -> None:
+    if group.group_id:
+        check_job_id(group.group_id, "group_id")
+    if violations := tuple(check_rate(group.rate, "options")):
+        raise invalid(violations)
+    if not 1 <= len(members) <= MAX_MEMBERS:
+        raise field_invalid("members", f"Must be 1 to {MAX_MEMBERS} jobs")
+    for index, new in enumerate(members):
+        check(new, f"members[{index}].")
+        if new.on_conflict is OnConflict.RETURN_EXISTING:
+            raise field_invalid("options.on_conflict", "A group must be new as a whole")
+    if len({new.options.auto_finalize for new in members}) > 1:
+        raise field_invalid(
+            "options.auto_finalize", "Is the group's: the same for all members"
+        )
+
+
+def _check_among(candidates: Sequence[Candidate]) -> None:
+    """Members wait for each other, so one must not need what another has."""
+    holds = Holds()
+    for index, candidate in enumerate(candidates):
+        blocker = holds.blocker(candidate.draft.nodes, END_OF_LINE)
+        if blocker is not None:
+            node = blocker.clash.wanted
+            raise ServiceError(
+                Kind.TARGET_BUSY,
+                f"Members {blocker.number} and {index} of the group cannot both have "
+                f"{node.uri}: they would wait for each other for ever",
+                target=node.uri,
+                permission=_names(blocker),
+                first_field=f"members[{index}]",
+            )
+        holds.hold(index, candidate.draft.nodes)
+
+
+def _predecessors(tx: Transaction, new: NewJob, prefix: str) -> list[int]:
+    """The jobs that it comes after: each there, and not ended in vain."""
+    numbers = []
+    for index, job_id in enumerate(new.after):
+        job = tx.get(job_id)
+        if job.is_final and job.state is not State.SUCCEEDED:
+            raise field_invalid(
+                f"{prefix}after[{index}]",
+                f"Job {job_id} has ended {job.state.value}; only one that succeeds "
+                "lets others start",
+                job_id=job_id,
+                state=job.state.value,
+            )
+        numbers.append(job.number)
+    return numbers
+
+
+def _repeats(new: NewJob, holder: Job) -> bool:
+    return (
+        new.on_conflict is OnConflict.RETURN_EXISTING
+        and holder.kind == new.kind
+        and holder.spec == new.spec
+    )
+
+
+def _busy(blocker: Blocker, holder: Job) -> ServiceError:
+    node: Node = blocker.clash.wanted
+    return ServiceError(
+        Kind.TARGET_BUSY,
+        f"{node.uri} is in use by job {holder.job_id} ({holder.state.value})",
+        target=node.uri,
+        blocking_job_id=holder.job_id,
+        permission=_names(blocker),
+    )
+
+
+def _names(blocker: Blocker) -> str:
+    return ", ".join(str(one.name) for one in blocker.clash.permission)

@@ -1,0 +1,66 @@
+"""Looking again, for a queued job, whether a foreign process still has its images."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..drivers.base import Driver
+from ..errors import Kind, ServiceError
+from ..job import life
+from ..job.model import Failure, Job
+from ..job.nodes import Node
+from ..job.states import State
+from ..store.journal import Journal
+from ..store.transaction import Transaction
+from .decide import Decisions
+from .pick import is_foreign
+from .reports import foreign
+
+
+class Rechecker:
+    """Looks at files, so never on the journal's thread."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        decisions: Decisions,
+        driver_of: Callable[[str], Driver],
+    ) -> None:
+        # Set once.
+        self._journal = journal
+        self._decisions = decisions
+        self._driver_of = driver_of
+
+    def look(self, job: Job) -> None:
+        """Look, and say what was found; whoever waits is told by the journal."""
+        found = self._look(job)
+
+        def decide(tx: Transaction) -> None:
+            now = tx.live().get(job.number)
+            if (
+                now is not None
+                and now.state is State.QUEUED
+                and is_foreign(now.pending)
+            ):
+                self._answer(tx, now, found)
+
+        self._journal.submit(self._decisions.body(decide))
+
+    def _look(self, job: Job) -> tuple[Node, ...] | ServiceError:
+        try:
+            return self._driver_of(job.kind).nodes(job.spec)
+        except ServiceError as error:
+            return error
+
+    def _answer(
+        self, tx: Transaction, job: Job, found: tuple[Node, ...] | ServiceError
+    ) -> None:
+        if not isinstance(found, ServiceError):
+            # A job that has begun holds what it held, whatever the files say now.
+            nodes = found if job.start_time is None else job.nodes
+            self._decisions.put(tx, replace(job, nodes=nodes, pending=None))
+        elif found.kind is Kind.TARGET_BUSY:
+            self._decisions.queue.defer(job.number, tx.now)
+            self._decisions.put(tx, life.waits(job, foreign(found)))
+        else:
+            failure = Failure(found.kind, found.message, dict(found.facts))
+            self._decisions.put(tx, life.failed(job, failure, tx.now))

@@ -1,0 +1,30 @@
+"""What becomes of each job that had not ended when the daemon went away. Pure."""
+
+from dataclasses import replace
+
+from ..clock import Instant
+from ..job import life
+from ..job.model import Holder, Job, Worker
+from ..job.states import State
+
+
+def adopted(job: Job, now: Instant, epoch: int) -> Job:
+    """It queues again; one that was being unwound gets a worker to finish that.
+
+    The window's hold is taken away: the queue looks at windows by itself.
+    """
+    job = life.let_go(life.adopt(job, now), (Holder.WINDOW,))
+    if job.state is State.ABORTING:
+        return claimed(job, epoch)
+    return job
+
+
+def claimed(job: Job, epoch: int) -> Job:
+    """The job with its next worker's claim, which makes every older one stale."""
+    worker = next_worker(job, epoch)
+    return replace(job, worker=worker, attempts=worker.attempt)
+
+
+def next_worker(job: Job, epoch: int) -> Worker:
+    attempt = job.attempts + 1
+    return Worker(f"job-{job.number}", attempt, epoch)

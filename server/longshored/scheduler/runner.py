@@ -1,0 +1,262 @@
+"""Attempts on worker threads: run, then finalise or unwind, and close.
+
+What is to be done with an attempt follows from its stage and from its job as
+last told; `_next` is the one place that says so. It is asked after each change
+of the job and after each step of a worker, under one lock, so nothing falls
+between the two.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+
+from ..clock import Clock
+from ..drivers.base import Cancelled, Driver, FailPoint, Stopping
+from ..errors import Kind, ServiceError
+from ..job.model import Job
+from ..job.states import State
+from .attempt import Attempt, Stage
+from .control import Control
+from .finalise import Finaliser
+from .pool import Pool, Task
+from .progress import Running
+from .reports import Reports, Stale
+from .throttle import Throttles
+
+DriverOf = Callable[[str], Driver]
+
+
+class Runner:
+    """Every attempt that this process has open."""
+
+    def __init__(
+        self,
+        *,
+        driver_of: DriverOf,
+        reports: Reports,
+        throttles: Throttles,
+        pool: Pool,
+        clock: Clock,
+        fail_point: FailPoint,
+    ) -> None:
+        # Set once.
+        self._driver_of = driver_of
+        self._reports = reports
+        self._throttles = throttles
+        self._pool = pool
+        self._clock = clock
+        self._fail_point = fail_point
+        self._finaliser = Finaliser(reports, fail_point)
+        # Guarded by _lock.
+        self._lock = threading.Lock()
+        self._attempts: dict[int, Attempt] = {}
+        self._stopping = False
+
+    # For the journal's thread.
+
+    def begin(self, job: Job, saved: bytes | None) -> None:
+        """Make a new attempt at a job that has just got a claim."""
+        control = Control(
+            job,
+            saved=saved,
+            throttle=self._throttles.join(job),
+            reports=self._reports,
+            clock=self._clock,
+            fail_point=self._fail_point,
+        )
+        attempt = Attempt(control, was_finalizing=job.wanted.finalize is not None)
+        with self._lock:
+            self._attempts[job.number] = attempt
+            if self._stopping:
+                control.stop()
+        task = self._reopen if job.state is State.ABORTING else self._run
+        self._pool.run(partial(task, attempt))
+
+    def tell(self, job: Job) -> None:
+        """A job has changed durably."""
+        attempt = self._attempts.get(job.number)
+        if attempt is None:
+            return
+        attempt.control.tell(job)
+        if (task := self._next(attempt)) is not None:
+            self._pool.run(task)
+
+    def has(self, job: Job) -> bool:
+        """Is the job's present claim that of an attempt here?"""
+        attempt = self._attempts.get(job.number)
+        return attempt is not None and attempt.control.claim.worker == job.worker
+
+    # For anyone.
+
+    def running(self) -> list[Running]:
+        with self._lock:
+            controls = [attempt.control for attempt in self._attempts.values()]
+        return [Running(c.claim.number, c.job_id, c.meter) for c in controls]
+
+    def control(self, number: int) -> Control | None:
+        attempt = self._attempts.get(number)
+        return None if attempt is None else attempt.control
+
+    def stop(self) -> None:
+        """Workers stop at their next checkpoint; who rests is closed."""
+        with self._lock:
+            self._stopping = True
+            attempts = list(self._attempts.values())
+        for attempt in attempts:
+            attempt.control.stop()
+            if (task := self._next(attempt)) is not None:
+                self._pool.run(task)
+
+    # What to do next.
+
+    def _next(self, attempt: Attempt) -> Task | None:
+        with self._lock:
+            if attempt.stage is not Stage.RESTING:
+                return None
+            job = attempt.control.job
+            if self._stopping:
+                attempt.stage = Stage.ENDING
+                return partial(self._close, attempt)
+            if job.state is State.ABORTING:
+                attempt.stage = Stage.ENDING
+                return partial(self._unwind, attempt)
+            if job.is_finalizing:
+                return self._finalise_locked(attempt)
+            return None
+
+    def _finalise_locked(self, attempt: Attempt) -> Task | None:
+        """The whole group in one task, once the last member is ready for it."""
+        members = self._members_locked(attempt)
+        if any(m.stage is not Stage.RESTING for m in members):
+            return None
+        if not all(m.control.job.is_finalizing for m in members):
+            return None
+        for member in members:
+            member.stage = Stage.ENDING
+        return partial(self._finalise, members)
+
+    def _members_locked(self, attempt: Attempt) -> list[Attempt]:
+        group = attempt.control.job.group
+        if group is None:
+            return [attempt]
+        return [
+            other
+            for other in self._attempts.values()
+            if (theirs := other.control.job.group) is not None
+            and theirs.group_id == group.group_id
+        ]
+
+    def _rest(self, attempt: Attempt) -> None:
+        """The thread has nothing to do here now; unless there is, at once."""
+        with self._lock:
+            attempt.stage = Stage.RESTING
+        if (task := self._next(attempt)) is not None:
+            task()
+
+    # On worker threads.
+
+    def _run(self, attempt: Attempt) -> None:
+        control = attempt.control
+        threading.current_thread().name = control.claim.worker.thread
+        try:
+            self._fail_point("job.starting")
+            attempt.work = self._driver_of(control.job.kind).start(control)
+            self._fail_point("job.opened")
+            control.checkpoint()
+            attempt.work.run()
+            self._fail_point("job.worked")
+            self._reports.worked(control.claim, control.meter.sample())
+        except Cancelled:
+            # Only checkpoint() raises it, and only if the job is being unwound.
+            assert control.job.state is State.ABORTING, "nobody cancelled"
+        except (Stopping, Stale):
+            self._close(attempt)
+            return
+        except Exception as error:  # noqa: BLE001 - a driver's bug fails its job only
+            if not self._fail(attempt, error):
+                return
+        self._rest(attempt)
+
+    def _fail(self, attempt: Attempt, error: Exception) -> bool:
+        """Report a failure; False if the attempt is over with that."""
+        control = attempt.control
+        try:
+            if (
+                isinstance(error, ServiceError)
+                and attempt.work is None
+                and _may_wait(control.job, error)
+            ):
+                self._reports.requeued(control.claim, error)
+                self._forget(attempt)
+                return False
+            failure = attempt.failure(error)
+            self._reports.failed(control.claim, failure, control.meter.sample())
+        except (Stopping, Stale):
+            self._close(attempt)
+            return False
+        return True
+
+    def _reopen(self, attempt: Attempt) -> None:
+        """Take up, after a restart, a job that was being unwound."""
+        control = attempt.control
+        try:
+            attempt.work = self._driver_of(control.job.kind).start(control)
+        except Exception as error:  # noqa: BLE001 - it ends, with or without its files
+            message = attempt.failure(error).message
+            self._end(attempt, f"Could not be unwound after a restart: {message}")
+        else:
+            self._unwind(attempt)
+
+    def _unwind(self, attempt: Attempt) -> None:
+        warning = None
+        if attempt.work is not None:
+            try:
+                attempt.work.abort()
+            except Exception as error:  # noqa: BLE001 - it must be closed all the same
+                warning = f"Could not be unwound: {attempt.failure(error).message}"
+        self._fail_point("job.aborted")
+        attempt.clean()
+        self._fail_point("job.unwound")
+        self._end(attempt, warning)
+
+    def _end(self, attempt: Attempt, warning: str | None) -> None:
+        # If the daemon stops first, its next start finds it ABORTING and unwinds
+        # it once more.
+        with suppress(Stopping, Stale):
+            self._reports.ended(attempt.control.claim, warning)
+        self._forget(attempt)
+
+    def _finalise(self, members: Sequence[Attempt]) -> None:
+        try:
+            fallen = self._finaliser.finalise(members)
+        except (Stopping, Stale):
+            for attempt in members:
+                self._close(attempt)
+            return
+        for attempt in members:
+            if attempt in fallen:
+                self._unwind(attempt)
+            else:
+                self._forget(attempt)
+
+    def _close(self, attempt: Attempt) -> None:
+        """Leave the job to a later attempt."""
+        attempt.clean()
+        self._forget(attempt)
+
+    def _forget(self, attempt: Attempt) -> None:
+        with self._lock:
+            if self._attempts.get(attempt.number) is attempt:
+                del self._attempts[attempt.number]
+        self._throttles.leave(attempt.control.job)
+
+
+def _may_wait(job: Job, error: ServiceError) -> bool:
+    """May a job whose images a foreign process has wait for it?
+
+    One that was accepted with QUEUE, and one that had begun before a restart:
+    somebody only looked at its images meanwhile.
+    """
+    is_busy = error.kind is Kind.TARGET_BUSY
+    return is_busy and (job.on_conflict_queue or job.attempts > 1)

@@ -1,0 +1,148 @@
+"""The limits over a job: daemon, device, group, job; each shared by all below it.
+
+A request books a place in the line of every level that has a limit and waits
+for the slowest. The buckets know how long; who waits is `control`. A level may
+change while requests wait in its line: they are told to look again.
+"""
+
+import threading
+from dataclasses import dataclass
+
+from ..block.bucket import LARGEST_CHUNK, Bucket, Ticket, chunk_size
+from ..job.model import Job, RateLimit
+from ..job.progress import LimitedBy
+
+UNLIMITED = RateLimit()
+
+
+class Level:
+    """One place in the hierarchy: bytes and operations, average and burst."""
+
+    def __init__(self, name: LimitedBy, limit: RateLimit = UNLIMITED) -> None:
+        self.name = name
+        self.limit = limit
+        self.bytes = Bucket(limit.speed_bytes_per_second, limit.burst_bytes)
+        self.operations = Bucket(limit.iops, limit.burst_operations)
+
+    def set(self, limit: RateLimit, now: float) -> None:
+        self.limit = limit
+        self.bytes.set(limit.speed_bytes_per_second, limit.burst_bytes, now)
+        self.operations.set(limit.iops, limit.burst_operations, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A request's place in the line of one bucket."""
+
+    level: LimitedBy
+    bucket: Bucket
+    count: int
+    ticket: Ticket
+
+
+Booking = tuple[Place, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """How long a request has to wait yet, and for which level."""
+
+    seconds: float
+    level: LimitedBy
+
+
+GO = Delay(0.0, LimitedBy.NOTHING)
+
+
+class Throttle:
+    """All levels over one job. The lock is that of every job's: levels are shared."""
+
+    def __init__(self, levels: tuple[Level, ...], lock: threading.Lock) -> None:
+        # Set once.
+        self._levels = levels
+        self._lock = lock
+        # Written under _lock, read without: a glance that is late by one
+        # request does no harm.
+        self.is_open = self._has_no_limit()
+
+    def book(self, length: int, now: float) -> Booking:
+        with self._lock:
+            return tuple(
+                Place(level.name, bucket, count, bucket.book(count, now))
+                for level in self._levels
+                for bucket, count in ((level.bytes, length), (level.operations, 1))
+                if bucket.rate is not None
+            )
+
+    def delay(self, booking: Booking, now: float) -> Delay:
+        with self._lock:
+            waits = (
+                Delay(place.bucket.wait(place.ticket, now), place.level)
+                for place in booking
+            )
+            return max(waits, key=lambda delay: delay.seconds, default=GO)
+
+    def refund(self, booking: Booking) -> None:
+        with self._lock:
+            for place in booking:
+                place.bucket.refund(place.count)
+
+    def chunk(self, largest: int) -> int:
+        """What keeps the slowest level smooth."""
+        if self.is_open:
+            return min(largest, LARGEST_CHUNK)
+        with self._lock:
+            rates = [level.bytes.rate for level in self._levels if level.bytes.rate]
+        return min(largest, chunk_size(min(rates, default=None)))
+
+    def set_own(self, limit: RateLimit, now: float) -> bool:
+        """Change the job's own level; False if it is as it was."""
+        with self._lock:
+            own = self._levels[-1]
+            if own.limit == limit:
+                return False
+            own.set(limit, now)
+            self.is_open = self._has_no_limit()
+            return True
+
+    def _has_no_limit(self) -> bool:
+        return all(level.limit == UNLIMITED for level in self._levels)
+
+
+class Throttles:
+    """The levels that jobs share. Only for the journal's thread."""
+
+    def __init__(self, daemon: RateLimit, device: RateLimit) -> None:
+        # Set once.
+        self._lock = threading.Lock()
+        self._daemon = Level(LimitedBy.DAEMON, daemon)
+        self._device_rate = device
+        # Grow and shrink with the jobs that run.
+        self._devices: dict[str, Level] = {}
+        self._groups: dict[str, Level] = {}
+        self._members: dict[str, int] = {}
+
+    def join(self, job: Job) -> Throttle:
+        """The throttle of a job that is about to run. Each device is charged once."""
+        devices = sorted({node.device for node in job.nodes if node.device})
+        levels = [self._daemon, *map(self._device, devices)]
+        if job.group is not None:
+            group_id = job.group.group_id
+            self._members[group_id] = self._members.get(group_id, 0) + 1
+            fresh = Level(LimitedBy.GROUP, job.group.rate)
+            levels.append(self._groups.setdefault(group_id, fresh))
+        levels.append(Level(LimitedBy.JOB_RATE, job.options.rate))
+        return Throttle(tuple(levels), self._lock)
+
+    def leave(self, job: Job) -> None:
+        if job.group is None:
+            return
+        group_id = job.group.group_id
+        self._members[group_id] -= 1
+        if not self._members[group_id]:
+            del self._members[group_id], self._groups[group_id]
+
+    def _device(self, name: str) -> Level:
+        if name not in self._devices:
+            self._devices[name] = Level(LimitedBy.DEVICE, self._device_rate)
+        return self._devices[name]

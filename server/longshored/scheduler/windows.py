@@ -1,0 +1,86 @@
+"""Time windows: is one open at a moment, and when does that change. Pure.
+
+A window begins at a wall-clock time of its zone and lasts so many minutes of
+real time, so a change to or from summer time moves its end, not its length.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
+
+from ..clock import SECOND, Instant
+from ..errors import Violation
+from ..job.model import Window
+
+MINUTE = 60 * SECOND
+_DAY_MINUTES = 24 * 60
+# The longest window and so the farthest that one may reach into a day.
+LONGEST_MINUTES = 7 * _DAY_MINUTES
+
+Span = tuple[Instant, Instant]
+
+
+def is_open(windows: Sequence[Window], now: Instant) -> bool:
+    """No window at all is always open."""
+    return not windows or any(start <= now < end for start, end in _spans(windows, now))
+
+
+def next_open(windows: Sequence[Window], now: Instant) -> Instant | None:
+    """When a closed set of windows opens; within eight days, as weeks repeat."""
+    return min(
+        (start for start, _ in _spans(windows, now) if start > now), default=None
+    )
+
+
+def next_close(windows: Sequence[Window], now: Instant) -> Instant | None:
+    """When an open set of windows closes; None if they leave no gap."""
+    end = now
+    for start, stop in sorted(_spans(windows, now)):
+        if start <= end:
+            end = max(end, stop)
+    farthest = now + (LONGEST_MINUTES - _DAY_MINUTES) * MINUTE
+    return end if now < end < farthest else None
+
+
+def check(windows: Sequence[Window], field: str) -> Iterator[Violation]:
+    for index, window in enumerate(windows):
+        at = f"{field}[{index}]"
+        if not 0 <= window.start_minute < _DAY_MINUTES:
+            yield Violation(f"{at}.start_minute", "Must be 0 to 1439")
+        if not 1 <= window.duration_minutes <= LONGEST_MINUTES:
+            yield Violation(
+                f"{at}.duration_minutes", f"Must be 1 to {LONGEST_MINUTES} (a week)"
+            )
+        if not all(1 <= day <= 7 for day in window.weekdays):
+            yield Violation(f"{at}.weekdays", "Must be 1 (Monday) to 7 (Sunday)")
+        if not _is_zone(window.time_zone):
+            yield Violation(
+                f"{at}.time_zone", f"No such IANA time zone: {window.time_zone[:80]!r}"
+            )
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        _zone(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
+
+
+def _zone(name: str) -> tzinfo:
+    return ZoneInfo(name) if name else UTC
+
+
+def _spans(windows: Sequence[Window], now: Instant) -> Iterator[Span]:
+    """Every span that can matter: begun in the last eight days or the next eight."""
+    for window in windows:
+        zone = _zone(window.time_zone)
+        today = datetime.fromtimestamp(now // SECOND, zone)
+        for offset in range(-8, 9):
+            day = today + timedelta(days=offset)
+            if window.weekdays and day.isoweekday() not in window.weekdays:
+                continue
+            hour, minute = divmod(window.start_minute, 60)
+            begin = day.replace(hour=hour, minute=minute, second=0, microsecond=0)
+            start = round(begin.timestamp()) * SECOND
+            yield start, start + window.duration_minutes * MINUTE
