@@ -5,6 +5,7 @@ is corruption: the next allocation may overwrite data. So is a COPIED flag that
 does not say what the counter says, and a pointer that leads nowhere.
 """
 
+from array import array
 from dataclasses import dataclass
 
 from .headerfile import read_header
@@ -56,12 +57,10 @@ def compare(walk: Walk, real: Tally, damage: Findings, leaks: Findings) -> None:
     stored_blocks = set(walk.refcounts.blocks())
     for index in sorted(stored_blocks | set(real.chunks)):
         stored = walk.refcounts.block_counts(index)
-        counted = real.chunks.get(index)
-        if counted is None and stored.count(0) == len(stored):
+        counted = real.chunks.get(index) or array("I", [0]) * len(stored)
+        if array("Q", stored) == array("Q", counted):
             continue
-        for inside, (have, want) in enumerate(
-            zip(stored, counted or bytes(len(stored)), strict=True)
-        ):
+        for inside, (have, want) in enumerate(zip(stored, counted, strict=True)):
             if have == want:
                 continue
             cluster = index * walk.refcounts.per_block + inside

@@ -230,8 +230,10 @@ class _Counting:
                 ):
                     pass
             except ServiceError as error:
+                # A broken pointer still points: what it touches is no leak.
                 self._damage.note(str(error))
-                continue
+                if entry & COMPRESSED or entry & HOST_OFFSET >= self._walk.file_size:
+                    continue
             if entry & COMPRESSED:
                 self._add_compressed(entry)
             elif entry & HOST_OFFSET:
