@@ -1,10 +1,14 @@
 """Bucket: how long must this request wait. No clock, no sleep, no lock inside.
 
-The bucket counts what was booked and what was earned. Earning runs at the rate,
-and may lead what is booked by at most the burst. A request books its bytes and
-gets a ticket, its place in the line of all bytes; it may go when as much is
+The bucket counts what was booked and what was earned. A request books its bytes
+and gets a ticket, its place in the line of all bytes; it may go when as much is
 earned. So requests of many threads go in the order in which they booked, and a
 new rate moves every ticket that still waits.
+
+Threads wake late, all of them at once if the machine is busy. Two bounds make up
+for that without a burst: time that was missed is earned all the same, but what
+goes is spaced at a peak rate a little above the limit, so that the missed bytes
+are spread over the next moments.
 """
 
 from ..units import KiB, MiB, round_down
@@ -12,26 +16,30 @@ from ..units import KiB, MiB, round_down
 Ticket = int
 """A place in the line: the count of bytes (or operations) at its end."""
 
-# What an idle moment may save up, and how much one request carries, in seconds
-# of the rate. The fullest window of 100 ms holds at most the window, the burst
-# and one request: 100 + 4 + 5 ms worth, which keeps it below 1.1 times its
-# share. A smaller burst would lose rate whenever a thread wakes late.
-DEFAULT_BURST_SECONDS = 0.004
-CHUNK_SECONDS = 0.005
+# The fullest window of 100 ms holds at most what the peak rate lets through, what
+# may go early and one request more: 104 + 1 + 3 ms worth, below 1.1 times its
+# share. The 4 % also are the part of the time that may be lost and made good.
+PEAK = 1.04
+EARLY_SECONDS = 0.001
+CHUNK_SECONDS = 0.003
+
+# The longest stall that is made good. A longer one (a pause) is no debt of ours.
+SAVED_SECONDS = 0.25
 
 # One page is the least that is worth a request; past 1 MiB a request gains no
 # more speed and delays a pause.
 SMALLEST_CHUNK = 4 * KiB
 LARGEST_CHUNK = 1 * MiB
 
-# Less than this part of a byte is the rounding of floating point, not a debt.
-_NOTHING = 1e-6
+# Less than this part of a byte, or of a second, is the rounding of floating point.
+_ROUNDING = 1e-6
 
 
 class Bucket:
     """`rate` is per second; None is unlimited. `burst` is in the same unit.
 
-    Without a burst it is a few milliseconds' worth of the rate.
+    A burst is what an idle moment saves up to go at once, and then there is no
+    peak rate. Without one the flow is as smooth as it can be.
     """
 
     def __init__(self, rate: float | None = None, burst: float | None = None) -> None:
@@ -42,49 +50,75 @@ class Bucket:
         # two large ones would not.
         self._lead = 0.0
         self._seen: float | None = None
+        # What was booked and has not gone; and when, at the peak rate, all that
+        # has gone is through.
+        self._waiting: dict[Ticket, int] = {}
+        self._through = 0.0
 
     @property
     def rate(self) -> float | None:
         return self._rate
 
-    @property
-    def burst(self) -> float:
-        if self._rate is None:
-            return 0.0
-        default = self._rate * DEFAULT_BURST_SECONDS
-        return default if self._burst is None else self._burst
-
     def set(self, rate: float | None, burst: float | None, now: float) -> None:
         """Change the rate; what was earned until now was earned at the old one."""
         self._earn(now)
+        if self._rate is not None and rate is not None:
+            # The bytes that are not yet through take their time at the new rate.
+            self._through = now + (self._through - now) * self._rate / rate
         self._rate, self._burst = rate, burst
 
     def book(self, count: int, now: float) -> Ticket:
-        """Take a place in the line for so many bytes."""
+        """Take a place in the line for so many bytes; wait or refund must follow."""
         self._earn(now)
         self._booked += count
         self._lead -= count
-        return self._booked
+        ticket = self._booked
+        self._waiting[ticket] = self._waiting.get(ticket, 0) + count
+        return ticket
 
-    def refund(self, count: int) -> None:
+    def refund(self, ticket: Ticket, count: int) -> None:
         """Give back a place whose request will not happen: who is behind moves up."""
         self._lead += count
+        if self._waiting.pop(ticket, None) is None and self._rate is not None:
+            self._through -= count / (self._rate * PEAK)
 
     def wait(self, ticket: Ticket, now: float) -> float:
-        """The seconds until the request of this ticket may go; 0 if it may now."""
+        """The seconds until the request of this ticket may go; 0: it goes now."""
         self._earn(now)
-        missing = (ticket - self._booked) - self._lead
-        if self._rate is None or missing < _NOTHING:
+        wait = self._missing(ticket, now)
+        if not wait:
+            self._go(ticket, now)
+        return wait
+
+    def _missing(self, ticket: Ticket, now: float) -> float:
+        """Seconds until enough is earned, and until what has gone is through."""
+        if self._rate is None or ticket not in self._waiting:
             return 0.0
-        return missing / self._rate
+        unearned = (ticket - self._booked) - self._lead
+        seconds = _above_rounding(unearned) / self._rate
+        if self._burst is None:
+            crowded = self._through - EARLY_SECONDS - now
+            seconds = max(seconds, crowded)
+        return _above_rounding(seconds)
+
+    def _go(self, ticket: Ticket, now: float) -> None:
+        count = self._waiting.pop(ticket, 0)
+        if self._rate is not None:
+            start = max(self._through, now - EARLY_SECONDS)
+            self._through = start + count / (self._rate * PEAK)
 
     def _earn(self, now: float) -> None:
         seconds = 0.0 if self._seen is None else max(0.0, now - self._seen)
         self._seen = now if self._seen is None else max(self._seen, now)
         if self._rate is None:
             self._lead = 0.0  # a limit set later starts from here
-        else:
-            self._lead = min(self._lead + seconds * self._rate, self.burst)
+            return
+        saved = self._rate * SAVED_SECONDS if self._burst is None else self._burst
+        self._lead = min(self._lead + seconds * self._rate, saved)
+
+
+def _above_rounding(amount: float) -> float:
+    return amount if amount > _ROUNDING else 0.0
 
 
 def chunk_size(rate: float | None) -> int:

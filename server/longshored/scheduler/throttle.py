@@ -85,7 +85,7 @@ class Throttle:
     def refund(self, booking: Booking) -> None:
         with self._lock:
             for place in booking:
-                place.bucket.refund(place.count)
+                place.bucket.refund(place.ticket, place.count)
 
     def chunk(self, largest: int) -> int:
         """What keeps the slowest level smooth."""
