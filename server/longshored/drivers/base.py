@@ -27,7 +27,7 @@ class Cancelled(Exception):
 
 
 class Stopping(Exception):
-    """Raised by checkpoint(): the daemon stops. A later attempt is to go on from here."""
+    """Raised by checkpoint(): the daemon stops. A later attempt goes on from here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from ..clock import Clock
 from ..job.progress import LimitedBy, Phase, Progress, RateMeter
 from ..job.ranges import RangeSet
 
-
 NOTHING_YET = Progress()
 
 
