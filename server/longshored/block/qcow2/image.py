@@ -23,6 +23,7 @@ from .layout import (
 from .metadata import CACHE_BYTES, Metadata
 from .prepare import open_writer
 from .snapshots import read_snapshots
+from .soundness import check_for_writing
 from .tables import Geometry
 from .write import Writer
 
@@ -114,6 +115,7 @@ class Qcow2Node:
         with self._opening:
             if self._writer is None:
                 with naming(self.uri):
+                    check_for_writing(self.raw, self.metadata)
                     self._writer = open_writer(self.raw, self.metadata, self.readinto)
             return self._writer
 

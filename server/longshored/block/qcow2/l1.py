@@ -8,6 +8,7 @@ the size of the file.
 import sys
 
 from ...units import MiB
+from .claims import Claims, SparseClaims
 from .damage import invalid, unsupported
 from .hostfile import HostFile
 from .layout import Header
@@ -17,38 +18,6 @@ from .tables import HOST_OFFSET, Geometry, Words, l2_offset_of
 MAX_MAP_BYTES = 64 * MiB
 # A set costs about 100 bytes for each table.
 MAX_SET_TABLES = 1 << 20
-
-
-class Claims:
-    """Host clusters that already belong to something."""
-
-    def __init__(self, geometry: Geometry, file_size: int) -> None:
-        self._bits = geometry.cluster_bits
-        clusters = (file_size >> self._bits) + 1
-        # Pages of zeros cost nothing until they are marked.
-        self._map = bytearray(clusters // 8 + 1)
-
-    def claim(self, offset: int) -> bool:
-        """Mark the cluster; False if it was marked before."""
-        cluster = offset >> self._bits
-        byte, bit = cluster >> 3, 1 << (cluster & 7)
-        if self._map[byte] & bit:
-            return False
-        self._map[byte] |= bit
-        return True
-
-
-class SparseClaims:
-    """The same for a file too large to map: a few tables in a sea of holes."""
-
-    def __init__(self) -> None:
-        self._taken: set[int] = set()
-
-    def claim(self, offset: int) -> bool:
-        if offset in self._taken:
-            return False
-        self._taken.add(offset)
-        return True
 
 
 def read_l1(
