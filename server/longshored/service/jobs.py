@@ -85,7 +85,7 @@ class JobService:
     ) -> pb.CreateJobGroupResponse:
         asked = requests.new_group(request)
         request_id = checks.request_id(request.request_id)
-        created = await self._do(
+        jobs, replayed = await self._do(
             self._scheduler.create_group,
             asked.members,
             caller,
@@ -94,11 +94,11 @@ class JobService:
             body=requests.canonical_group(asked) if request_id else "",
             validate_only=request.validate_only,
         )
-        group = created.jobs[0].group
+        group = jobs[0].group
         return pb.CreateJobGroupResponse(
             group_id="" if group is None else group.group_id,
-            jobs=[self._wire.message(job) for job in created.jobs],
-            replayed=created.replayed,
+            jobs=[self._wire.message(job) for job in jobs],
+            replayed=replayed,
         )
 
     async def PlanJob(

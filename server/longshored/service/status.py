@@ -151,6 +151,7 @@ def _build(trouble: Trouble, details: list[Detail]) -> status_pb2.Status:
 
 def _detail(trouble: Trouble) -> Detail | None:
     facts = {key: _text(value) for key, value in trouble.facts.items()}
+    facts.setdefault("target", facts.get("uri", ""))
     match trouble.kind:
         case Kind.FIELD_INVALID:
             return _bad_request(trouble.violations)

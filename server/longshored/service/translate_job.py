@@ -8,6 +8,7 @@ from ..job.model import Ask, Job, Pause, Pending, PendingReason, Transition, Wor
 from ..job.nodes import Node
 from ..job.states import State, Verb, verbs_allowed
 from . import enums, status, wiretime
+from .translate_image import file_uri
 from .translate_options import options_to_proto
 from .translate_progress import progress_to_proto
 from .translate_spec import info_to_proto
@@ -72,7 +73,7 @@ def _pending(pending: Pending) -> job_pb2.JobPending:
     message = job_pb2.JobPending(
         reason=enums.PENDING_REASONS[pending.reason],
         message=pending.message,
-        node_uri=pending.node_uri or "",
+        node_uri=file_uri(pending.node_uri or ""),
         until_time=wiretime.maybe_timestamp(pending.until),
     )
     if pending.job_id is not None:
@@ -86,7 +87,7 @@ def _pending(pending: Pending) -> job_pb2.JobPending:
 def _node(node: Node, *, active: bool) -> node_pb2.Node:
     return node_pb2.Node(
         role=enums.ROLES[node.role],
-        uri=node.uri,
+        uri=file_uri(node.uri),
         format=node.format,
         identity=node.key,
         hold=node_pb2.Hold(

@@ -11,6 +11,7 @@ from ..job.model import Pending, PendingReason
 from ..job.nodes import Node
 from ..scheduler.newjob import NewJob, Planned
 from . import status
+from .translate_image import file_uri
 from .translate_job import node_to_proto
 
 
@@ -25,7 +26,7 @@ def plan_to_proto(new: NewJob, planned: Planned) -> job_plan_pb2.JobPlan:
         space_needed_bytes=plan.space_needed,
         space_available_bytes=plan.space_available or 0,
         chain=[
-            image_pb2.ImageLink(uri=link.uri, format=link.format, depth=depth)
+            image_pb2.ImageLink(uri=file_uri(link.uri), format=link.format, depth=depth)
             for depth, link in enumerate(plan.chain)
         ],
         holds=[_hold(node, planned.blockers) for node in plan.nodes],
@@ -47,12 +48,13 @@ def _hold(node: Node, blockers: tuple[Pending, ...]) -> job_plan_pb2.PlannedHold
 
 
 def _holder(blocker: Pending) -> node_pb2.Holder:
+    uri = file_uri(blocker.node_uri or "")
     if blocker.job_id is not None:
-        return node_pb2.Holder(uri=blocker.node_uri or "", job_id=blocker.job_id)
+        return node_pb2.Holder(uri=uri, job_id=blocker.job_id)
     process = node_pb2.ForeignProcess(
         pid=blocker.pid or 0, command=(blocker.command or "")[:256]
     )
-    return node_pb2.Holder(uri=blocker.node_uri or "", process=process)
+    return node_pb2.Holder(uri=uri, process=process)
 
 
 def _obstacles(planned: Planned) -> Iterator[status_pb2.Status]:

@@ -55,6 +55,7 @@ class Waiting:
             self._reached = until.is_reached(self._job)
             async with asyncio.timeout(timeout):
                 while not self._reached:
+                    self._check_open()
                     await self._news.wait()
                     self._news.clear()
                     await self._catch_up(topic.key, until)
@@ -63,6 +64,14 @@ class Waiting:
         finally:
             self._log.leave(topic, self)
         return self._job, self._reached
+
+    def _check_open(self) -> None:
+        if self._log.closing:
+            raise ServiceError(
+                Kind.SERVER_STOPPING,
+                f"The daemon is going down; job {self._job_id} goes on when it is back",
+                job_id=self._job_id,
+            )
 
     async def _catch_up(self, key: bytes, until: Until) -> None:
         changes = self._log.changes_after(key, self._cursor)

@@ -75,15 +75,9 @@ class WatchHub:
         self.pace = pace
         self._chance = chance
         # Only on the loop.
-        self.closing = False
         self._reading: dict[tuple[bytes, int], asyncio.Future[Piece]] = {}
         self._oldest = 0
         self._oldest_read = float("-inf")
-
-    def close(self) -> None:
-        """Planned end: every stream says `closing` with its cursor (W21)."""
-        self.closing = True
-        self.log.wake_all()
 
     def wish(self, request: watch_pb2.WatchJobsRequest) -> Wish:
         """Check a request; raises before any frame (W18)."""
@@ -301,7 +295,7 @@ class Watch:
 
     def _end(self) -> watch_pb2.WatchCloseReason.ValueType | None:
         """Why the stream ends now as planned, if it does (W21)."""
-        if self._hub.closing:
+        if self._hub.log.closing:
             return watch_pb2.WATCH_CLOSE_REASON_SHUTDOWN
         if self._hub.clock.now() - self._opened_at >= self._wish.tempo.age:
             return watch_pb2.WATCH_CLOSE_REASON_MAX_AGE

@@ -107,6 +107,7 @@ class WatchLog:
         self._floor = head  # entries hold every change after it
         self._revisions: list[int] = []
         self._entries: list[Entry] = []
+        self.closing = False
         self._topics: dict[bytes, Topic] = {}
         self._of_job: dict[str, set[Topic]] = {}
         self._of_many: set[Topic] = set()
@@ -230,7 +231,9 @@ class WatchLog:
             return [self._of_many]
         return [self._of_job.setdefault(name, set()) for name in topic.query.job_ids]
 
-    def wake_all(self) -> None:
+    def close(self) -> None:
+        """The daemon goes down: whoever listens is to end."""
+        self.closing = True
         for topic in list(self._topics.values()):
             topic.wake()
 

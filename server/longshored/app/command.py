@@ -1,0 +1,170 @@
+"""The command line of the daemon: flags to settings, and one function per command."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from .. import __version__
+from ..config.load import Loaded, load, shown
+from ..config.settings import LOG_FORMATS, LOG_LEVELS, default_address
+from ..config.sources import (
+    DEFAULT_FILE,
+    Source,
+    from_environment,
+    from_file,
+    from_flags,
+)
+from ..errors import ServiceError
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+# Flag of `serve` and `config`, setting behind it.
+_SETTINGS = {
+    "listen": ("--listen", "server.listen"),
+    "state": ("--state", "store.directory"),
+    "root": ("--root", "images.roots"),
+    "insecure": ("--insecure", "server.insecure"),
+    "log_format": ("--log-format", "log.format"),
+    "log_level": ("--log-level", "log.level"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    asked = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = asked.command
+    try:
+        return command(asked)
+    except ServiceError as error:
+        for line in _lines(error):
+            sys.stderr.write(f"longshored: {line}\n")
+        return EXIT_FAILED
+
+
+def _lines(error: ServiceError) -> list[str]:
+    if error.violations:
+        return [f"{one.field}: {one.description}" for one in error.violations]
+    return [str(error)]
+
+
+def _serve(asked: argparse.Namespace) -> int:
+    # grpc is dear to import; the other commands do without.
+    from .daemon import Daemon, run
+    from .logs import set_up_logs
+
+    config = _loaded(asked).config
+    set_up_logs(config.log)
+    asyncio.run(run(Daemon(config)))
+    return 0
+
+
+def _show(asked: argparse.Namespace) -> int:
+    for line in shown(_loaded(asked), origins=asked.origin):
+        sys.stdout.write(f"{line}\n")
+    return 0
+
+
+def _check(asked: argparse.Namespace) -> int:
+    from .backend import check_roots
+    from .daemon import listening
+
+    config = _loaded(asked).config
+    check_roots(config)
+    listening(config)
+    sys.stdout.write("The settings are good\n")
+    return 0
+
+
+def _probe(asked: argparse.Namespace) -> int:
+    from .healthcheck import probe
+
+    return probe(asked.address, asked.service, asked.timeout)
+
+
+def _loaded(asked: argparse.Namespace) -> Loaded:
+    return load(list(_sources(asked, os.environ)))
+
+
+def _sources(asked: argparse.Namespace, environment: Mapping[str, str]) -> list[Source]:
+    sources = [from_environment(environment), from_flags(_flags(asked))]
+    if asked.config is not None:
+        return [from_file(asked.config), *sources]
+    if DEFAULT_FILE.exists():
+        return [from_file(DEFAULT_FILE), *sources]
+    return sources
+
+
+def _flags(asked: argparse.Namespace) -> dict[str, tuple[str, object]]:
+    used = {name: getattr(asked, name) for name in _SETTINGS}
+    return {
+        setting: (flag, used[name])
+        for name, (flag, setting) in _SETTINGS.items()
+        if used[name] is not None
+    }
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="longshored",
+        description="The Longshore daemon: job control for disk images.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="serve until SIGTERM")
+    _add_settings(serve)
+    serve.set_defaults(command=_serve)
+
+    config = commands.add_parser("config", help="show or check the settings")
+    actions = config.add_subparsers(required=True, metavar="ACTION")
+    show = actions.add_parser("show", help="print every setting as TOML")
+    show.add_argument("--origin", action="store_true", help="and where it was written")
+    _add_settings(show)
+    show.set_defaults(command=_show)
+    check = actions.add_parser("check", help="say what is wrong, if anything")
+    _add_settings(check)
+    check.set_defaults(command=_check)
+
+    _add_probe(commands.add_parser("probe", help="ask a daemon whether it serves"))
+    return parser
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help=f"TOML file with settings (default: {DEFAULT_FILE}, if it is there)",
+    )
+    parser.add_argument(
+        "--listen",
+        action="append",
+        metavar="ADDRESS",
+        help="unix:PATH or HOST:PORT; may be repeated",
+    )
+    parser.add_argument("--state", metavar="DIR", help="where jobs are remembered")
+    parser.add_argument(
+        "--root",
+        action="append",
+        metavar="DIR",
+        help="directory below which images may lie; may be repeated",
+    )
+    parser.add_argument(
+        "--insecure",
+        action="store_true",
+        default=None,
+        help="allow loopback TCP without TLS: every local user may call",
+    )
+    parser.add_argument("--log-format", choices=LOG_FORMATS)
+    parser.add_argument("--log-level", choices=LOG_LEVELS)
+
+
+def _add_probe(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("address", nargs="?", default=default_address())
+    parser.add_argument("--service", default="", help="one service; else the daemon")
+    parser.add_argument("--timeout", type=float, default=2.0, metavar="SECONDS")
+    parser.exit_on_error = True
+    parser.set_defaults(command=_probe)

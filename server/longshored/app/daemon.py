@@ -1,0 +1,189 @@
+"""The daemon: builds the service on its backend, serves, and drains in reverse."""
+
+import asyncio
+import os
+import random
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import structlog
+
+from .. import __version__
+from ..clock import Clock, SystemClock
+from ..config.settings import Config
+from ..drivers.registry import all_drivers
+from ..errors import field_invalid
+from ..job.states import FINAL
+from ..service.edge import Edge
+from ..service.frames import Frames
+from ..service.images import ImageService
+from ..service.jobs import JobService
+from ..service.jobwire import JobWire
+from ..service.listen import Address, check_open, parse_address
+from ..service.pages import Pages
+from ..service.samples import ProgressFeed
+from ..service.server import Server
+from ..service.snapshots import Snapshots
+from ..service.system import About, SystemService
+from ..service.watch import WatchHub
+from ..service.watchers import Pace, Watchers
+from ..service.watchlog import WatchLog
+from .backend import Backend, Registry, open_backend
+
+# Threads that wait for the journal: as many calls share one fsync.
+_VERB_THREADS = 32
+# Threads that read the store, look at images, collect snapshots.
+_READ_THREADS = 4
+
+_log = structlog.get_logger(__name__)
+
+
+class Daemon:
+    """One daemon on one loop: `start`, then `stop` once."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        registry: Registry = all_drivers,
+        clock: Clock | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        self._config = config
+        self._registry = registry
+        self._clock = clock or SystemClock()
+        self._pace = pace or Pace()
+        self._opened = ExitStack()
+
+    async def start(self) -> tuple[Address, ...]:
+        """Open everything and serve; what is listened on comes back.
+
+        Raises ServiceError with nothing left open.
+        """
+        addresses = listening(self._config)
+        try:
+            backend = open_backend(self._config, self._registry, self._clock)
+            self._opened.callback(backend.close)
+            self._build(backend)
+            await asyncio.to_thread(backend.scheduler.start)
+            with ExitStack() as started:
+                started.callback(backend.scheduler.drain, 0.0)
+                bound = await self._server.start(addresses)
+                started.pop_all()
+        except BaseException:
+            self._opened.close()
+            raise
+        return bound
+
+    async def stop(self) -> None:
+        """Drain: what works stops at a checkpoint and goes on with the next start."""
+        self._edge.stopping = True
+        await self._server.leave()
+        self._log.close()
+        await asyncio.to_thread(
+            self._backend.scheduler.drain, self._config.server.stop_seconds
+        )
+        await self._server.stop()
+        await asyncio.to_thread(self._opened.close)
+
+    def _build(self, backend: Backend) -> None:
+        """The service, below first. The log listens before the scheduler starts."""
+        config, reader = self._config, backend.reader
+        self._backend = backend
+        verbs = self._threads("verb", _VERB_THREADS)
+        reads = self._threads("read", _READ_THREADS)
+        wire = JobWire({kind: one.verbs for kind, one in backend.drivers.items()})
+        frames = Frames(reader.history_id)
+        self._log = WatchLog(frames, wire.event, reader.head())
+        backend.scheduler.on_change.append(self._log.publish)
+        hub = WatchHub(
+            log=self._log,
+            reader=reader,
+            snapshots=Snapshots(reader, wire, frames, reads),
+            feed=ProgressFeed(backend.scheduler.progress_board, self._log),
+            threads=reads,
+            clock=self._clock,
+            chance=random.Random(),  # noqa: S311 - spreads streams, guards nothing
+            pace=self._pace,
+        )
+        pages = Pages(backend.database.meta.page_token_key, reader.history_id)
+        jobs = JobService(
+            scheduler=backend.scheduler,
+            reader=reader,
+            wire=wire,
+            hub=hub,
+            watchers=Watchers(
+                most=config.watch.most, most_per_client=config.watch.most_per_client
+            ),
+            pages=pages,
+            verbs=verbs,
+            reads=reads,
+        )
+        images = ImageService(
+            roots=backend.roots,
+            holders=backend.scheduler.holders,
+            pages=pages,
+            threads=reads,
+        )
+        self._edge = Edge(self._clock, most_calls=config.server.most_calls)
+        system = SystemService(_about(config, backend))
+        self._server = Server(self._edge, (jobs, images, system))
+
+    def _threads(self, name: str, count: int) -> ThreadPoolExecutor:
+        threads = ThreadPoolExecutor(count, thread_name_prefix=name)
+        self._opened.callback(threads.shutdown, cancel_futures=True)
+        return threads
+
+
+def listening(config: Config) -> tuple[Address, ...]:
+    """The addresses to serve; raises for one that may not be open."""
+    addresses = tuple(parse_address(text) for text in config.server.listen)
+    if not addresses:
+        raise field_invalid("server.listen", "At least one address is needed")
+    for address in addresses:
+        check_open(address, insecure=config.server.insecure)
+    return addresses
+
+
+def _about(config: Config, backend: Backend) -> About:
+    settings = backend.scheduler.settings
+    meta = backend.database.meta
+    return About(
+        history_id=meta.history_id,
+        epoch=meta.epoch,
+        host=meta.host,
+        roots=backend.roots.paths,
+        served={kind: driver.verbs for kind, driver in backend.drivers.items()},
+        retention={state: settings.retention.age(state) for state in FINAL},
+        watch_count=config.watch.most,
+        client_watch_count=config.watch.most_per_client,
+        unfinished_job_count=settings.max_jobs,
+        running_job_count=settings.slots,
+    )
+
+
+async def run(daemon: Daemon) -> None:
+    """Serve until SIGTERM or SIGINT, then drain. A second signal ends at once."""
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _on_signal, number, stopping)
+    bound = await daemon.start()
+    _log.info(
+        "ready",
+        version=__version__,
+        pid=os.getpid(),
+        listen=[str(address) for address in bound],
+    )
+    await stopping.wait()
+    _log.info("stopping")
+    await daemon.stop()
+    _log.info("stopped")
+
+
+def _on_signal(number: signal.Signals, stopping: asyncio.Event) -> None:
+    if stopping.is_set():
+        # Someone is in a hurry. Jobs stay resumable: the store is always whole.
+        os._exit(128 + number)
+    stopping.set()

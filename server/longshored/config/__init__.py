@@ -1,0 +1,1 @@
+"""Settings of the daemon: defaults, file, environment, flags; checked at once."""

@@ -1,0 +1,98 @@
+"""Every setting there is, with its default. Sections and keys are those of the file."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+DAY = 86400.0
+
+LOG_FORMATS = ("auto", "json", "console")
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Where and how the daemon listens: "unix:PATH" or "HOST:PORT"."""
+
+    listen: tuple[str, ...] = field(default_factory=lambda: (default_address(),))
+    insecure: bool = False
+    most_calls: int = 1000
+    stop_seconds: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """Where jobs are remembered."""
+
+    directory: Path = field(default_factory=lambda: default_state())
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSettings:
+    """Directories below which images may lie; nothing outside is ever opened."""
+
+    roots: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JobSettings:
+    """How many jobs, and how fast all of them and those on one device. 0: no limit."""
+
+    slots: int = 4
+    slots_per_device: int = 4
+    most_unfinished: int = 100_000
+    speed_bytes_per_second: int = 0
+    iops: int = 0
+    device_speed_bytes_per_second: int = 0
+    device_iops: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionSettings:
+    """Seconds that finished jobs are kept, by outcome. 0: for ever."""
+
+    succeeded: float = 7 * DAY
+    failed: float = 30 * DAY
+    cancelled: float = 7 * DAY
+
+
+@dataclass(frozen=True, slots=True)
+class WatchSettings:
+    """How many watches, of all clients and of one connection."""
+
+    most: int = 10_000
+    most_per_client: int = 6_000
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """`auto` is console on a terminal, else json."""
+
+    format: str = "auto"
+    level: str = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    server: ServerSettings = field(default_factory=ServerSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
+    images: ImageSettings = field(default_factory=ImageSettings)
+    jobs: JobSettings = field(default_factory=JobSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
+    watch: WatchSettings = field(default_factory=WatchSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+
+
+def default_state() -> Path:
+    """/var/lib for the system's daemon, the XDG state directory for a user's."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/longshore")
+    home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(home) / "longshore"
+
+
+def default_address() -> str:
+    if os.geteuid() == 0:
+        return "unix:/run/longshore/longshored.sock"
+    runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/longshore-{os.geteuid()}"  # noqa: S108 - made 0750 and locked by `service.listen`
+    return f"unix:{runtime}/longshore/longshored.sock"
