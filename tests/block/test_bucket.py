@@ -20,6 +20,7 @@ def run(
     bucket: Bucket,
     *,
     seconds: float,
+    begin: float = 0.0,
     threads: int = 1,
     late: float = 0.0005,
     stall: float = 0.0,
@@ -34,7 +35,7 @@ def run(
     events: list[Event] = []
     # (time, thread, its ticket or None if it has to book, length)
     line: list[tuple[float, int, int | None, int]]
-    line = [(0.0, thread, None, 0) for thread in range(threads)]
+    line = [(begin, thread, None, 0) for thread in range(threads)]
     while line:
         now, thread, ticket, length = heapq.heappop(line)
         if now >= seconds:
@@ -103,7 +104,7 @@ def test_rate_and_window_hold_for_any_interleaving(
 def test_threads_that_stall_together_catch_up_without_a_burst(
     rate: float, threads: int
 ) -> None:
-    events = run(Bucket(rate), seconds=9.99, threads=threads, stall=0.03)
+    events = run(Bucket(rate), seconds=9.99, threads=threads, stall=0.02)
     moved = sum(length for _, length in events)
     assert moved == pytest.approx(rate * 9.99, rel=0.005)
     assert fullest_window(events, 0.1) <= rate * 0.1 * 1.1
@@ -168,6 +169,24 @@ def test_an_idle_bucket_saves_its_burst_and_no_more() -> None:
     bucket.book(0, 0.0)
     assert bucket.wait(bucket.book(300, 100.0), 100.0) == 0.0
     assert bucket.wait(bucket.book(100, 100.0), 100.0) == pytest.approx(0.1)
+
+
+def test_idle_time_is_not_made_good_later() -> None:
+    bucket = Bucket(1e6)
+    assert bucket.wait(bucket.book(4096, 0.0), 0.0042) == 0.0
+    events = run(bucket, seconds=110, begin=100, threads=4)
+    assert sum(length for _, length in events) == pytest.approx(10e6, rel=0.005)
+
+
+def test_a_slow_request_is_not_paid_for_twice() -> None:
+    bucket, now, moved = Bucket(1e6), 0.0, 0
+    while now < 10:
+        ticket = bucket.book(4096, now)
+        now += bucket.wait(ticket, now)
+        assert bucket.wait(ticket, now) == 0.0
+        moved += 4096
+        now += 0.0035  # the request itself takes most of its time
+    assert moved == pytest.approx(10e6, rel=0.005)
 
 
 def test_a_refund_moves_those_behind_up() -> None:

@@ -23,8 +23,11 @@ PEAK = 1.04
 EARLY_SECONDS = 0.001
 CHUNK_SECONDS = 0.003
 
-# The longest stall that is made good. A longer one (a pause) is no debt of ours.
-SAVED_SECONDS = 0.25
+# The longest stall of threads that wait in the line that is made good.
+STALL_SECONDS = 1.0
+# What time without anybody in the line may earn. It must cover a slow request, or
+# a single thread would pay for it twice; and be small in ten seconds.
+IDLE_SECONDS = 0.02
 
 # One page is the least that is worth a request; past 1 MiB a request gains no
 # more speed and delays a pause.
@@ -113,8 +116,13 @@ class Bucket:
         if self._rate is None:
             self._lead = 0.0  # a limit set later starts from here
             return
-        saved = self._rate * SAVED_SECONDS if self._burst is None else self._burst
-        self._lead = min(self._lead + seconds * self._rate, saved)
+        earned = self._lead + seconds * self._rate
+        self._lead = max(self._lead, min(earned, self._most_saved(self._rate)))
+
+    def _most_saved(self, rate: float) -> float:
+        if self._burst is not None:
+            return self._burst
+        return rate * (STALL_SECONDS if self._waiting else IDLE_SECONDS)
 
 
 def _above_rounding(amount: float) -> float:
