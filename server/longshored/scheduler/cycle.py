@@ -104,7 +104,7 @@ class Cycle:
     def _react(self, job: Job) -> None:
         if job.is_final:
             self._sweeper.note(job)
-        elif job.worker is None:
+        elif job.worker is None or job.worker.epoch != self._epoch:
             return
         elif self._runner.has(job):
             self._runner.tell(job)

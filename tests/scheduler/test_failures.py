@@ -1,0 +1,163 @@
+"""What becomes of a job whose work, driver or store fails."""
+
+from dataclasses import replace
+
+from tests.scheduler.house import House
+from tests.support.drivers import Gate, Scripted, Steady, in_turn, raising
+
+from longshored.drivers.base import Context
+from longshored.errors import Kind, ServiceError
+from longshored.job.model import Holder, Worker
+from longshored.job.nodes import IoStatus
+from longshored.job.states import State, Verb
+from longshored.store.transaction import Transaction
+
+S = State
+
+BROKEN = ServiceError(Kind.IO_ERROR, "The disk is broken", uri="/images/a", errno=5)
+
+
+def test_a_failed_run_is_unwound_and_shows_its_error(
+    house: House, driver: Scripted
+) -> None:
+    driver.script("a", run=raising(BROKEN))
+    job = house.create("a")
+    ended = house.wait(job, S.FAILED)
+    assert ended.failure is not None
+    assert ended.failure.kind is Kind.IO_ERROR
+    assert ended.failure.facts["errno"] == 5
+    assert driver.calls(job.job_id) == ["start", "run", "abort", "clean"]
+
+
+def test_a_job_that_cannot_start_fails_without_a_work(
+    house: House, driver: Scripted
+) -> None:
+    driver.script("a", start=raising(BROKEN))
+    job = house.create("a")
+    house.wait(job, S.FAILED)
+    assert driver.calls(job.job_id) == ["start"]
+
+
+def test_a_bug_in_a_driver_fails_its_job_only(house: House, driver: Scripted) -> None:
+    driver.script("a", run=raising(ZeroDivisionError("secret")))
+    job = house.create("a")
+    ended = house.wait(job, S.FAILED)
+    assert ended.failure is not None
+    assert ended.failure.kind is Kind.INTERNAL
+    assert "secret" not in ended.failure.message
+    other = house.create("b")
+    house.wait(other, S.SUCCEEDED)
+
+
+def test_a_failure_while_unwinding_is_a_warning_and_hides_nothing(
+    house: House, driver: Scripted
+) -> None:
+    driver.script(
+        "a", run=raising(BROKEN), abort=raising(ServiceError(Kind.NO_SPACE, "Full"))
+    )
+    ended = house.wait(house.create("a"), S.FAILED)
+    assert ended.failure is not None
+    assert ended.failure.message == "The disk is broken"
+    assert ended.warnings == ("Could not be unwound: Full",)
+
+
+def test_a_failed_prepare_is_unwound(house: House, driver: Scripted) -> None:
+    driver.script("a", prepare=raising(BROKEN))
+    job = house.create("a")
+    house.wait(job, S.FAILED)
+    expected = ["start", "run", "prepare", "abort", "clean"]
+    assert driver.calls(job.job_id) == expected
+    assert house.states(job)[-3:] == [S.PENDING, S.ABORTING, S.FAILED]
+
+
+def test_policy_stop_pauses_until_the_operator_resumes(
+    house: House, driver: Scripted
+) -> None:
+    def run(context: Context) -> None:
+        context.stop_for(ServiceError(Kind.NO_SPACE, "Full"), "a")
+        context.checkpoint()
+
+    driver.script("a", run=run)
+    job = house.create("a")
+    paused = house.wait(job, S.PAUSED)
+    assert [pause.holder for pause in paused.pauses] == [Holder.ERROR_POLICY]
+    assert paused.pauses[0].reason == "Full"
+    assert paused.nodes[0].io_status is IoStatus.NOSPACE
+    house.apply(Verb.RESUME, job)
+    house.wait(job, S.SUCCEEDED)
+
+
+def test_warnings_of_a_worker_are_kept_the_last_ones(
+    house: House, driver: Scripted
+) -> None:
+    def run(context: Context) -> None:
+        for index in range(20):
+            context.warn(f"warning {index}")
+
+    driver.script("a", run=run)
+    ended = house.wait(house.create("a"), S.SUCCEEDED)
+    assert len(ended.warnings) == 16
+    assert ended.warnings[-1] == "warning 19"
+
+
+def test_a_worker_whose_claim_is_stale_writes_nothing(
+    house: House, driver: Scripted
+) -> None:
+    gate = Gate()
+    outcome: list[str] = []
+
+    def run(context: Context) -> None:
+        gate(context)
+        try:
+            context.save(b"late")
+        except Exception as error:
+            outcome.append(type(error).__name__)
+            raise
+
+    driver.script("a", run=run)
+    job = house.create("a")
+    assert gate.reached.wait(20)
+    _steal(house, job.number)
+    gate.open.set()
+    house.wait_until(job, lambda now: now.worker is not None and now.worker.epoch == 99)
+    assert house.scheduler._pool.join(20)
+    assert outcome == ["Stale"]
+    assert driver.calls(job.job_id) == ["start", "run", "clean"]
+
+
+def _steal(house: House, number: int) -> None:
+    def body(tx: Transaction) -> None:
+        job = tx.live()[number]
+        tx.put(replace(job, worker=Worker("elsewhere", 1, 99)))
+
+    house.journal.run(body)
+
+
+def test_progress_and_status_of_a_checkpoint_are_durable(
+    house: House, driver: Scripted
+) -> None:
+    gate = Gate()
+
+    def run(context: Context) -> None:
+        context.meter.expect(100)
+        context.meter.done(0, 40)
+        context.save(b"forty")
+        gate(context)
+
+    driver.script("a", run=run)
+    job = house.create("a")
+    assert gate.reached.wait(20)
+    assert house.get(job).progress.current == 40
+    assert house.scheduler.progress(job.number) is not None
+    gate.open.set()
+    house.wait(job, S.SUCCEEDED)
+    assert house.scheduler.progress(job.number) is None
+
+
+def test_a_failed_attempt_frees_its_nodes(house: House, driver: Scripted) -> None:
+    driver.script("a", run=in_turn(raising(BROKEN), Steady()))
+    house.wait(house.create("a"), S.FAILED)
+    again = house.create("a")
+    house.wait(again, S.RUNNING)
+    house.apply(Verb.CANCEL, again)
+    house.wait(again, S.CANCELLED)
