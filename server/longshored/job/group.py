@@ -20,14 +20,14 @@ def settle(members: Sequence[Job], now: Instant) -> list[Job]:
     """What the state of each member makes of the others; same Jobs where nothing.
 
     One failure cancels the rest, unless their finalising has begun: then they
-    stand. When all have done their work they become PENDING together, and are
-    finalised together: by themselves if every member wants that, else as soon
-    as one member was asked.
+    go on to their end. When all that go on have done their work they become
+    PENDING together, and are finalised together: by themselves if every member
+    wants that, else as soon as one member was asked.
     """
     fallen = next((job for job in members if job.state in _FALLEN), None)
     if fallen is not None:
-        return [_give_up(job, fallen, now) for job in members]
-    if not all(job.state in _DONE for job in members):
+        members = [_give_up(job, fallen, now) for job in members]
+    if not all(job.state in _DONE for job in members if job.state not in _FALLEN):
         return list(members)
     gathered = [
         life.group_done(job, now) if job.state is State.WAITING else job
@@ -37,11 +37,11 @@ def settle(members: Sequence[Job], now: Instant) -> list[Job]:
 
 
 def _give_up(job: Job, fallen: Job, now: Instant) -> Job:
-    if job.is_final or job.state is State.ABORTING or job.is_finalizing:
+    if job.is_final or job.state is State.ABORTING:
         return job
     if job.wanted.finalize is not None:
-        # Others of this group are visible already and a restart came between:
-        # going on is the only way to "all".
+        # Some of this group may be visible already: going on is the only way to
+        # "all", also after a restart.
         return job
     failure = fellow_failure(fallen)
     return life.abort(replace(job, failure=failure), now, failure.message)

@@ -111,12 +111,13 @@ def cancel(job: Job, ask: Ask) -> Job:
     """End a queued job at once; ask a worker to unwind any other.
 
     A job whose finalising has begun keeps the wish and ends as it ends: the
-    finalising wins that race.
+    finalising wins that race, also across a restart, since its result may be
+    visible already.
     """
     if not _has_work(job, Verb.CANCEL) or job.wanted.cancel is not None:
         return job
     asked = replace(job, wanted=replace(job.wanted, cancel=ask))
-    if job.is_finalizing:
+    if job.wanted.finalize is not None:
         return asked
     failure = Failure(
         Kind.CANCELLED_BY_USER,
@@ -197,6 +198,11 @@ def unparked(job: Job, now: Instant) -> Job:
 
 def converged(job: Job, now: Instant) -> Job:
     return move(job, State.READY, now, "converged")
+
+
+def diverged(job: Job, now: Instant) -> Job:
+    """An I/O error withdrew READY: the copy is behind again."""
+    return move(job, State.RUNNING, now, "no longer converged")
 
 
 def worked(job: Job, now: Instant) -> Job:

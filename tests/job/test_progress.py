@@ -1,0 +1,67 @@
+"""Progress never lies; rate and estimate come from samples."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from longshored.job.progress import Progress, RateMeter
+
+
+def fed(*samples: tuple[float, int]) -> RateMeter:
+    meter = RateMeter()
+    for now, amount in samples:
+        meter.feed(now, amount)
+    return meter
+
+
+def test_an_unknown_total_has_no_fraction() -> None:
+    assert Progress(current=5).fraction is None
+
+
+def test_the_fraction_is_done_of_total() -> None:
+    assert Progress(current=1, total=4).fraction == 0.25
+
+
+def test_one_sample_makes_no_rate() -> None:
+    assert fed((0, 100)).estimate(50) is None
+
+
+def test_a_steady_rate_is_found_exactly() -> None:
+    meter = fed(*((second, second * 10) for second in range(20)))
+    assert meter.rate == pytest.approx(10)
+    estimate = meter.estimate(50)
+    assert estimate is not None
+    assert (estimate.low, estimate.high) == pytest.approx((5, 5))
+
+
+def test_two_samples_at_one_time_are_one() -> None:
+    assert fed((0, 0), (1, 10), (1, 99)).rate == 10
+
+
+def test_an_amount_that_goes_back_is_a_rate_of_zero_not_less() -> None:
+    meter = fed((0, 100), (1, 110), (2, 50))
+    assert 0 <= meter.rate < 10
+
+
+def test_how_often_it_is_fed_does_not_matter() -> None:
+    coarse = fed(*((float(i), i * 10) for i in range(30)))
+    fine = fed(*((i / 10, i) for i in range(300)))
+    assert coarse.rate == pytest.approx(fine.rate)
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0.001, 100), st.integers(0, 10**12)),
+        min_size=2,
+        max_size=50,
+    )
+)
+def test_an_estimate_is_a_range_around_the_rate(steps: list[tuple[float, int]]) -> None:
+    meter, now, amount = RateMeter(), 0.0, 0
+    for gap, moved in steps:
+        now, amount = now + gap, amount + moved
+        meter.feed(now, amount)
+    estimate = meter.estimate(1000)
+    if estimate is not None:
+        assert 0 < estimate.low <= 1000 / meter.rate * (1 + 1e-9)
+        assert estimate.low <= estimate.high
