@@ -18,7 +18,12 @@ from longshored.block.locks import (
 )
 from longshored.block.node import Identity
 from longshored.errors import Kind
-from tests.support.lockers import SERVER, python_holder, qemu_io_holder
+from tests.support.lockers import (
+    SERVER,
+    python_holder,
+    qemu_io_holder,
+    storage_daemon_holder,
+)
 
 
 @pytest.fixture
@@ -206,3 +211,22 @@ def test_we_keep_out_of_what_qemu_holds_and_name_it(
         if clashes:
             error = busy_error(str(qcow2), clashes, identity(qcow2))
             assert (error.facts["pid"], error.facts["command"]) == (pid, "qemu-io")
+
+
+@pytest.mark.qemu
+def test_an_idle_machine_holds_the_writer_row_and_is_named(qcow2: Path) -> None:
+    with storage_daemon_holder(qcow2) as pid, qcow2.open("rb") as file:
+        (holder,) = survey({identity(qcow2)}).holders
+        assert (holder.pid, holder.row) == (pid, WRITER)
+        assert holder.command == "qemu-storage-daemon"
+        assert ImageLock(file.fileno(), "").take(READER) != ()
+
+
+@pytest.mark.qemu
+def test_a_machine_cannot_open_what_we_pull(qcow2: Path) -> None:
+    with qcow2.open("rb") as file:
+        assert ImageLock(file.fileno(), "").take(PULL_TOP) == ()
+        disk = f"driver=qcow2,node-name=d,file.driver=file,file.filename={qcow2}"
+        ok, text = qemu("qemu-storage-daemon", "--blockdev", disk)
+    assert not ok
+    assert '"write" lock' in text

@@ -44,6 +44,25 @@ def qemu_io_holder(image: Path, format_: str, *, write: bool) -> Iterator[int]:
 
 
 @contextmanager
+def storage_daemon_holder(image: Path) -> Iterator[int]:
+    """The pid of a qemu-storage-daemon with a qcow2 image open, as a machine has."""
+    file = f"file.driver=file,file.filename={image}"
+    command = [
+        "qemu-storage-daemon",
+        *("--blockdev", f"driver=qcow2,node-name=disk,{file}"),
+        *("--chardev", "stdio,id=qmp", "--monitor", "chardev=qmp"),
+    ]
+    with _running(command) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        # The greeting comes when everything before it on the line is open.
+        assert "QMP" in process.stdout.readline()
+        yield process.pid
+        process.stdin.write('{"execute": "qmp_capabilities"}\n{"execute": "quit"}\n')
+        process.stdin.flush()
+
+
+@contextmanager
 def _running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         command,
