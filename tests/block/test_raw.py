@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -52,6 +53,20 @@ def test_zeroes_past_the_end_let_the_file_grow(file: RawNode, unmap: bool) -> No
     file.write_zeroes(500, 1000, unmap=unmap)
     assert file.size == 1500
     assert os.fstat(file.fd).st_size == 1500
+
+
+def test_growing_by_zeroes_never_cuts_what_another_thread_wrote(
+    file: RawNode,
+) -> None:
+    def work(index: int) -> None:
+        if index % 2:
+            file.pwrite(index * 4096, b"x" * 4096)
+        else:
+            file.write_zeroes(index * 4096, 4096)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(400)))
+    assert pread(file, 0, file.size) == (bytes(4096) + b"x" * 4096) * 200
 
 
 def test_an_odd_size_is_the_size(file: RawNode) -> None:

@@ -1,6 +1,8 @@
 """How a caller names an image."""
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from longshored.block.uri import ImageUri, parse_uri
 from longshored.errors import Kind, ServiceError
@@ -62,3 +64,16 @@ def test_everything_else_is_a_wrong_field(text: str) -> None:
         parse_uri(text)
     assert caught.value.kind is Kind.FIELD_INVALID
     assert caught.value.violations[0].field == "uri"
+
+
+@given(st.text() | st.text().map("file:///{}".format) | st.text().map("/{}".format))
+@example("file:///%")
+@example("file:///%ff")
+def test_any_text_is_a_path_or_a_typed_error(text: str) -> None:
+    try:
+        path = parse_uri(text).path
+    except ServiceError:
+        return
+    assert path.startswith("/")
+    assert ".." not in path.split("/")
+    assert all(ord(letter) >= 32 for letter in path)

@@ -167,9 +167,10 @@ class RawNode:
             reserved = try_fallocate(self.fd, Fallocate.ALLOCATE, offset, length)
         except OSError as error:
             raise io_error(error, "allocate", self.uri, offset) from error
-        if not reserved and offset + length > self.size:
-            self.truncate(offset + length)
-        self._note_end(offset + length)
+        if reserved:
+            self._note_end(offset + length)
+        else:
+            self._grow_to(offset + length)
 
     def allocated(self) -> int:
         """Bytes that the file takes on its disk; a device takes all of it."""
@@ -218,12 +219,19 @@ class RawNode:
             with self._lock:
                 self._size = max(self._size, end)
 
+    def _grow_to(self, end: int) -> None:
+        """Let the file end there at the earliest, its last byte being a zero.
+
+        Not by truncate: another thread may have written past that end by now.
+        """
+        if end > self._size:
+            self.pwrite(end - 1, b"\0")
+
     def _zero_range(self, offset: int, length: int, unmap: bool) -> bool:
         """Zero a range without writing it; False if this file cannot."""
         punch = Fallocate.PUNCH_HOLE | Fallocate.KEEP_SIZE
         if unmap and try_fallocate(self.fd, punch, offset, length):
-            if offset + length > self.size:
-                self.truncate(offset + length)
+            self._grow_to(offset + length)
             return True
         if try_fallocate(self.fd, Fallocate.ZERO_RANGE, offset, length):
             self._note_end(offset + length)
