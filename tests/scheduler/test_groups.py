@@ -1,0 +1,231 @@
+"""Groups: made together, visible together, or not at all."""
+
+import pytest
+from tests.scheduler.conftest import OpenHouse
+from tests.scheduler.house import ALICE, House
+from tests.support.drivers import Gate, Scripted, Steady, in_turn, node, raising
+
+from longshored.errors import Kind, ServiceError
+from longshored.job.model import PendingReason
+from longshored.job.states import State, Verb
+from longshored.scheduler.newjob import NewGroup, OnConflict
+
+S = State
+
+BROKEN = ServiceError(Kind.IO_ERROR, "The disk is broken")
+
+
+def test_members_wait_for_each_other_and_become_visible_together(
+    house: House, driver: Scripted
+) -> None:
+    run = Steady()
+    driver.script("b", run=run)
+    first, second = house.group("a", "b")
+    house.wait(first, S.WAITING)
+    run.finish.set()
+    for job in (first, second):
+        house.wait(job, S.SUCCEEDED)
+        assert house.states(job)[1:] == [S.RUNNING, S.WAITING, S.PENDING, S.SUCCEEDED]
+
+
+def test_every_prepare_comes_before_the_first_commit(
+    house: House, driver: Scripted
+) -> None:
+    jobs = house.group("a", "b", "c")
+    for job in jobs:
+        house.wait(job, S.SUCCEEDED)
+    steps = [call for _, call in driver.order("prepare", "commit")]
+    assert steps == 3 * ["prepare"] + 3 * ["commit"]
+
+
+def test_members_succeed_in_one_commit(house: House) -> None:
+    first, second = house.group("a", "b")
+    one = house.wait(first, S.SUCCEEDED)
+    other = house.wait(second, S.SUCCEEDED)
+    assert one.end_time == other.end_time
+
+
+def test_finalising_one_finalises_all(house: House) -> None:
+    first, second = house.group("a", "b", auto_finalize=False)
+    for job in (first, second):
+        house.wait(job, S.PENDING)
+    house.apply(Verb.FINALIZE, second)
+    for job in (first, second):
+        house.wait(job, S.SUCCEEDED)
+
+
+def test_one_failure_cancels_the_rest(house: House, driver: Scripted) -> None:
+    working = Steady()
+    driver.script("b", run=working)
+    driver.script("c", run=raising(BROKEN))
+    done, going, broken = house.group("a", "b", "c")
+    assert house.wait(broken, S.FAILED).failure is not None
+    for job in (done, going):
+        ended = house.wait(job, S.CANCELLED)
+        assert ended.failure is not None
+        assert ended.failure.kind is Kind.GROUP_MEMBER_FAILED
+        assert ended.failure.facts["job_id"] == broken.job_id
+
+
+def test_cancelling_one_cancels_all_queued_ones_too(
+    open_house: OpenHouse, driver: Scripted
+) -> None:
+    house = open_house(slots=1)
+    driver.script("a", run=Steady())
+    running, queued = house.group("a", "b")
+    house.apply(Verb.CANCEL, queued)
+    assert house.wait(queued, S.CANCELLED).start_time is None
+    house.wait(running, S.CANCELLED)
+
+
+def test_a_prepare_that_fails_unwinds_all_members(
+    house: House, driver: Scripted
+) -> None:
+    driver.script("b", prepare=raising(BROKEN))
+    first, second = house.group("a", "b")
+    house.wait(second, S.FAILED)
+    house.wait(first, S.CANCELLED)
+    assert driver.order("commit") == []
+    assert driver.calls(first.job_id)[-2:] == ["abort", "clean"]
+
+
+def test_a_first_commit_that_fails_unwinds_all_members(
+    house: House, driver: Scripted
+) -> None:
+    driver.script("a", commit=raising(BROKEN))
+    first, second = house.group("a", "b")
+    house.wait(first, S.FAILED)
+    house.wait(second, S.CANCELLED)
+    assert "commit" not in driver.calls(second.job_id)
+
+
+def test_a_later_commit_that_fails_fails_alone(house: House, driver: Scripted) -> None:
+    driver.script("b", commit=raising(BROKEN))
+    first, second, third = house.group("a", "b", "c")
+    house.wait(second, S.FAILED)
+    house.wait(first, S.SUCCEEDED)
+    house.wait(third, S.SUCCEEDED)
+
+
+def test_a_rejected_group_leaves_no_trace(house: House, driver: Scripted) -> None:
+    driver.script("b").trouble = ServiceError(Kind.IMAGE_INVALID, "Bad magic")
+    head = house.reader.head()
+    with pytest.raises(ServiceError) as caught:
+        house.group("a", "b")
+    assert caught.value.kind is Kind.IMAGE_INVALID
+    assert house.reader.head() == head
+    assert house.scheduler.holders("a") == []
+    assert driver.order("start") == []
+
+
+def test_a_group_whose_last_name_is_taken_leaves_no_trace(house: House) -> None:
+    house.scheduler.create(house.new("c", job_id="mine"), ALICE)
+    house.wait(house.reader.get("mine"), S.SUCCEEDED)
+    head = house.reader.head()
+    members = [house.new("a"), house.new("b", job_id="mine")]
+    with pytest.raises(ServiceError) as caught:
+        house.scheduler.create_group(members, ALICE)
+    assert caught.value.kind is Kind.JOB_ID_TAKEN
+    assert house.reader.head() == head
+    # Nothing is held by jobs that were never there.
+    house.wait(house.create("a"), S.SUCCEEDED)
+
+
+def test_members_that_need_the_same_node_are_refused(
+    house: House, driver: Scripted
+) -> None:
+    for name in "ab":
+        driver.script(name, nodes=(node("shared"),))
+    with pytest.raises(ServiceError) as caught:
+        house.group("a", "b", on_conflict=OnConflict.QUEUE)
+    assert caught.value.kind is Kind.TARGET_BUSY
+    assert "Members 0 and 1" in caught.value.message
+
+
+def test_a_busy_node_of_one_member_refuses_the_group(
+    house: House, driver: Scripted
+) -> None:
+    run = Steady()
+    driver.script("b", run=run)
+    holder = house.create("b")
+    with pytest.raises(ServiceError) as caught:
+        house.group("a", "b")
+    assert caught.value.facts["blocking_job_id"] == holder.job_id
+    run.finish.set()
+
+
+def test_a_queued_group_takes_all_its_nodes_at_once(
+    house: House, driver: Scripted
+) -> None:
+    run = Steady()
+    driver.script("b", run=in_turn(run, lambda _: None))
+    driver.script("a")
+    holder = house.create("b")
+    first, second = house.group("a", "b", on_conflict=OnConflict.QUEUE)
+    waiting = house.wait_until(first, lambda now: now.pending is not None)
+    assert waiting.pending is not None
+    assert waiting.pending.reason is PendingReason.HOLD
+    assert waiting.pending.job_id == holder.job_id
+    assert house.scheduler.holders("a") == []
+    run.finish.set()
+    for job in (first, second):
+        house.wait(job, S.SUCCEEDED)
+
+
+def test_two_queued_groups_that_cross_do_not_lock_each_other_out(
+    open_house: OpenHouse, driver: Scripted
+) -> None:
+    house = open_house(slots=4)
+    for name in "ab":
+        driver.script(name)
+    jobs = house.group("a", "b", on_conflict=OnConflict.QUEUE)
+    jobs += house.group("b", "a", on_conflict=OnConflict.QUEUE)
+    for job in jobs:
+        house.wait(job, S.SUCCEEDED)
+
+
+def test_a_group_request_made_twice_makes_one_group(house: House) -> None:
+    members = [house.new("a"), house.new("b")]
+    first, _ = house.scheduler.create_group(
+        members, ALICE, request_id="g", body="same"
+    )
+    again, replayed = house.scheduler.create_group(
+        members, ALICE, request_id="g", body="same"
+    )
+    assert replayed
+    assert [job.number for job in again] == [job.number for job in first]
+
+
+def test_a_group_may_be_named(house: House) -> None:
+    members = [house.new("a", auto_finalize=False)]
+    (job,), _ = house.scheduler.create_group(
+        members, ALICE, group=NewGroup("night-run")
+    )
+    assert job.group is not None
+    assert job.group.group_id == "night-run"
+    with pytest.raises(ServiceError) as caught:
+        house.scheduler.create_group(
+            [house.new("b")], ALICE, group=NewGroup("night-run")
+        )
+    assert caught.value.kind is Kind.JOB_ID_TAKEN
+
+
+def test_a_waiting_member_needs_no_slot(
+    open_house: OpenHouse, driver: Scripted
+) -> None:
+    house = open_house(slots=1)
+    for job in house.group("a", "b", "c"):
+        house.wait(job, S.SUCCEEDED)
+
+
+def test_cancel_while_a_group_finalises_comes_too_late(
+    house: House, driver: Scripted
+) -> None:
+    gate = Gate()
+    driver.script("a", prepare=gate)
+    first, second = house.group("a", "b")
+    assert gate.reached.wait(20)
+    house.apply(Verb.CANCEL, second)
+    gate.open.set()
+    house.wait(first, S.SUCCEEDED)
+    house.wait(second, S.SUCCEEDED)
