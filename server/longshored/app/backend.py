@@ -19,6 +19,7 @@ from ..scheduler.settings import Settings
 from ..store.database import Database, open_database
 from ..store.journal import Journal
 from ..store.reader import Reader
+from ..store.retain import Retention as EventLog
 
 Registry = Callable[[Roots], Mapping[str, Driver]]
 """Makes the drivers of a daemon that serves images below these roots."""
@@ -41,7 +42,9 @@ class Backend:
         self.closing.close()
 
 
-def open_backend(config: Config, registry: Registry, clock: Clock) -> Backend:
+def open_backend(
+    config: Config, registry: Registry, clock: Clock, event_log: EventLog
+) -> Backend:
     """Open everything; nothing works yet until the scheduler is started."""
     check_roots(config)
     with ExitStack() as opened:
@@ -53,7 +56,7 @@ def open_backend(config: Config, registry: Registry, clock: Clock) -> Backend:
         opened.callback(reader.close)
         drivers = registry(roots)
         scheduler = Scheduler(
-            journal=Journal(database, clock),
+            journal=Journal(database, clock, retention=event_log),
             reader=reader,
             drivers=drivers,
             clock=clock,

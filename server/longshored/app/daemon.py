@@ -6,6 +6,7 @@ import random
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -28,7 +29,8 @@ from ..service.snapshots import Snapshots
 from ..service.system import About, SystemService
 from ..service.watch import WatchHub
 from ..service.watchers import Pace, Watchers
-from ..service.watchlog import WatchLog
+from ..service.watchlog import CAPACITY, WatchLog
+from ..store.retain import Retention as EventLog
 from .backend import Backend, Registry, open_backend
 
 # Threads that wait for the journal: as many calls share one fsync.
@@ -37,6 +39,15 @@ _VERB_THREADS = 32
 _READ_THREADS = 4
 
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What no operator sets, and tests do: the pace of streams, the length of logs."""
+
+    pace: Pace = field(default_factory=Pace)
+    event_log: EventLog = field(default_factory=EventLog)
+    memory_log: int = CAPACITY
 
 
 class Daemon:
@@ -48,12 +59,12 @@ class Daemon:
         *,
         registry: Registry = all_drivers,
         clock: Clock | None = None,
-        pace: Pace | None = None,
+        tuning: Tuning | None = None,
     ) -> None:
         self._config = config
         self._registry = registry
         self._clock = clock or SystemClock()
-        self._pace = pace or Pace()
+        self._tuning = tuning or Tuning()
         self._opened = ExitStack()
 
     async def start(self) -> tuple[Address, ...]:
@@ -63,7 +74,9 @@ class Daemon:
         """
         addresses = listening(self._config)
         try:
-            backend = open_backend(self._config, self._registry, self._clock)
+            backend = open_backend(
+                self._config, self._registry, self._clock, self._tuning.event_log
+            )
             self._opened.callback(backend.close)
             self._build(backend)
             await asyncio.to_thread(backend.scheduler.start)
@@ -95,7 +108,9 @@ class Daemon:
         reads = self._threads("read", _READ_THREADS)
         wire = JobWire({kind: one.verbs for kind, one in backend.drivers.items()})
         frames = Frames(reader.history_id)
-        self._log = WatchLog(frames, wire.event, reader.head())
+        self._log = WatchLog(
+            frames, wire.event, reader.head(), capacity=self._tuning.memory_log
+        )
         backend.scheduler.on_change.append(self._log.publish)
         hub = WatchHub(
             log=self._log,
@@ -105,7 +120,7 @@ class Daemon:
             threads=reads,
             clock=self._clock,
             chance=random.Random(),  # noqa: S311 - spreads streams, guards nothing
-            pace=self._pace,
+            pace=self._tuning.pace,
         )
         pages = Pages(backend.database.meta.page_token_key, reader.history_id)
         jobs = JobService(
