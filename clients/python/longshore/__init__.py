@@ -13,63 +13,152 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .aio import AsyncClient, AsyncJob
-    from .client import Client, JobHandle
+    from .aio import (
+        AsyncClient,
+        AsyncJob,
+    )
+    from .aiostream import (
+        AsyncWatch,
+    )
+    from .client import (
+        Client,
+        JobHandle,
+    )
     from .errors import (
+        AlreadyExists,
+        Cancelled,
+        Conflict,
         ConnectionFailed,
+        DataLoss,
+        DeadlineExceeded,
+        FieldViolation,
+        HistoryGone,
         HistoryLost,
+        ImageRefused,
+        Internal,
+        Interrupted,
+        InvalidRequest,
         JobCancelled,
+        JobEnded,
         JobFailed,
+        LimitReached,
         LongshoreError,
+        NoSpace,
         NotFound,
+        PermissionDenied,
+        ServiceError,
         TargetBusy,
+        Unavailable,
+        Unsupported,
         WrongState,
     )
-    from .watch import Event, Progress, Resynced, Snapshot
+    from .requests import (
+        Submit,
+    )
+    from .stream import (
+        Watch,
+    )
+    from .watch import (
+        Event,
+        Progress,
+        Resynced,
+        Snapshot,
+    )
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "AsyncClient": "aio",
-    "AsyncJob": "aio",
-    "Client": "client",
-    "JobHandle": "client",
-    "ConnectionFailed": "errors",
-    "HistoryLost": "errors",
-    "JobCancelled": "errors",
-    "JobFailed": "errors",
-    "LongshoreError": "errors",
-    "NotFound": "errors",
-    "TargetBusy": "errors",
-    "WrongState": "errors",
-    "Event": "watch",
-    "Progress": "watch",
-    "Resynced": "watch",
-    "Snapshot": "watch",
+    "aio": (
+        "AsyncClient",
+        "AsyncJob",
+    ),
+    "aiostream": ("AsyncWatch",),
+    "client": (
+        "Client",
+        "JobHandle",
+    ),
+    "errors": (
+        "AlreadyExists",
+        "Cancelled",
+        "Conflict",
+        "ConnectionFailed",
+        "DataLoss",
+        "DeadlineExceeded",
+        "FieldViolation",
+        "HistoryGone",
+        "HistoryLost",
+        "ImageRefused",
+        "Internal",
+        "Interrupted",
+        "InvalidRequest",
+        "JobCancelled",
+        "JobEnded",
+        "JobFailed",
+        "LimitReached",
+        "LongshoreError",
+        "NoSpace",
+        "NotFound",
+        "PermissionDenied",
+        "ServiceError",
+        "TargetBusy",
+        "Unavailable",
+        "Unsupported",
+        "WrongState",
+    ),
+    "requests": ("Submit",),
+    "stream": ("Watch",),
+    "watch": (
+        "Event",
+        "Progress",
+        "Resynced",
+        "Snapshot",
+    ),
 }
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "AlreadyExists",
     "AsyncClient",
     "AsyncJob",
+    "AsyncWatch",
+    "Cancelled",
     "Client",
+    "Conflict",
     "ConnectionFailed",
+    "DataLoss",
+    "DeadlineExceeded",
     "Event",
+    "FieldViolation",
+    "HistoryGone",
     "HistoryLost",
+    "ImageRefused",
+    "Internal",
+    "Interrupted",
+    "InvalidRequest",
     "JobCancelled",
+    "JobEnded",
     "JobFailed",
     "JobHandle",
+    "LimitReached",
     "LongshoreError",
+    "NoSpace",
     "NotFound",
+    "PermissionDenied",
     "Progress",
     "Resynced",
+    "ServiceError",
     "Snapshot",
+    "Submit",
     "TargetBusy",
+    "Unavailable",
+    "Unsupported",
+    "Watch",
     "WrongState",
     "__version__",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)

@@ -1,40 +1,48 @@
-"""The client for asyncio: `client.Client` with await. What they do is in `steps`."""
+"""The client for asyncio: `client.Client` with await; what both do is in `plans`."""
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+import weakref
+from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar, Unpack
 
 import grpc
 
-from . import channels, requests, steps
+from . import channels, plans, requests
 from .address import check_address, default_address
+from .aiostream import AsyncWatch
 from .enums import CompletionMode, JobState
-from .errors import ConnectionFailed, LongshoreError, from_call
-from .steps import Call, Plan, Sleep, T
+from .errors import LongshoreError, from_call
+from .steps import Call, Plan, Sleep, T, Wait, wait
 from .v1 import (
     image_pb2,
     image_service_pb2,
     job_info_pb2,
+    job_options_pb2,
     job_pb2,
     job_plan_pb2,
     job_service_pb2,
     system_service_pb2,
     watch_pb2,
 )
-from .watch import Finished, Value, Watcher, selector
+from .watch import How, Watcher, selector
+
+Item = TypeVar("Item")
 
 
 class AsyncClient:
-    """One daemon, for one event loop. See `client.Client`."""
+    """One daemon, for one event loop; close it, or use `async with`.
+
+    See `client.Client`: every method is the same, to be awaited or iterated.
+    """
 
     def __init__(self, address: str | None = None) -> None:
         self.address = check_address(address or default_address())
-        self._control = grpc.aio.insecure_channel(
-            self.address, options=channels.CONTROL
-        )
-        self._watch: grpc.aio.Channel | None = None
+        self._is_closed = False
+        self._channels: dict[str, grpc.aio.Channel] = {}
+        self._stubs: dict[str, Any] = {}
+        self._watches = weakref.WeakSet[AsyncWatch]()
 
     async def __aenter__(self) -> Self:
         return self
@@ -48,22 +56,42 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        await self._control.close()
-        if self._watch is not None:
-            await self._watch.close()
+        """End every watch and every connection."""
+        self._is_closed = True
+        for watch in list(self._watches):
+            watch.close()
+        for channel in self._channels.values():
+            await channel.close()
 
     def stub(self, service: str = "JobService") -> Any:
         """The generated stub, for what this wrapper does not offer."""
-        return channels.STUBS[service](self._control)
+        if service not in self._stubs:
+            channel = self._channel("control", channels.CONTROL)
+            self._stubs[service] = channels.STUBS[service](channel)
+        return self._stubs[service]
+
+    def _channel(self, use: str, options: channels.Options) -> grpc.aio.Channel:
+        if self._is_closed:
+            raise RuntimeError("this client is closed")
+        if use not in self._channels:
+            self._channels[use] = grpc.aio.insecure_channel(
+                self.address, options=options
+            )
+        return self._channels[use]
+
+    # Jobs
 
     def job(self, job_id: str) -> "AsyncJob":
+        """A handle on a job; asks nothing of the daemon yet."""
         return AsyncJob(self, job_id)
 
     async def create(
         self, info: job_info_pb2.JobInfo, submit: requests.Submit = requests.PLAINLY
     ) -> "AsyncJob":
-        answer = await self.run(steps.create(submit.request(info)))
-        return AsyncJob(self, answer.job.job_id, answer.job)
+        """Start a job of any kind. Sent again when an answer is lost, made once."""
+        answer = await self.run(plans.create(info, submit))
+        is_new = not (answer.replayed or answer.existing)
+        return AsyncJob(self, answer.job.job_id, answer.job, is_new=is_new)
 
     async def pull(
         self,
@@ -73,59 +101,74 @@ class AsyncClient:
         backing_chain: Iterable[requests.ImageName] = (),
         submit: requests.Submit = requests.PLAINLY,
     ) -> "AsyncJob":
+        """Populate `top` from its backing chain, wholly or down to `base`."""
         return await self.create(requests.pull_info(top, base, backing_chain), submit)
+
+    async def create_group(
+        self, request: job_service_pb2.CreateJobGroupRequest
+    ) -> tuple["AsyncJob", ...]:
+        """Start jobs that become visible together or not at all."""
+        answer = await self.run(plans.create_group(request))
+        return tuple(
+            AsyncJob(self, job.job_id, job, is_new=not answer.replayed)
+            for job in answer.jobs
+        )
 
     async def plan(
         self, info: job_info_pb2.JobInfo, submit: requests.Submit = requests.PLAINLY
     ) -> job_plan_pb2.JobPlan:
-        request = job_service_pb2.PlanJobRequest(request=submit.request(info))
-        call = steps.job_call("PlanJob", request, seconds=steps.CREATE_SECONDS)
-        plan: job_plan_pb2.JobPlan = (await self.run(steps.ask(call))).plan
-        return plan
+        """What a job would do; nothing happens."""
+        return await self.run(plans.plan(info, submit))
 
-    async def list(
+    def list(
         self,
         *,
         states: Iterable[JobState] = (),
         page_size: int = 0,
         select: watch_pb2.JobSelector | None = None,
     ) -> AsyncIterator[job_pb2.Job]:
-        request = job_service_pb2.ListJobsRequest(
-            page_size=page_size, selector=select, states=states
-        )
-        while True:
-            answer = await self.run(steps.ask(steps.job_call("ListJobs", request)))
-            for job in answer.jobs:
-                yield job
-            if not answer.next_page_token:
-                return
-            request.page_token = answer.next_page_token
+        """Jobs, newest first; pages are fetched as they are needed."""
+        return self._items(plans.jobs(states, page_size, select))
 
     def watch(
-        self, select: watch_pb2.JobSelector | None = None, **how: Any
-    ) -> "AsyncWatch":
-        return AsyncWatch(self, Watcher(select or selector(), **how))
+        self, select: watch_pb2.JobSelector | None = None, **how: Unpack[How]
+    ) -> AsyncWatch:
+        """Jobs as they are, then every change; `watch.How` says how."""
+        watch = AsyncWatch(self._open_stream, Watcher(select or selector(), **how))
+        self._watches.add(watch)
+        return watch
 
-    async def image(self, name: requests.ImageName) -> image_pb2.Image:
-        request = image_service_pb2.GetImageRequest(image=requests.image(name))
-        answer = await self.run(steps.ask(steps.image_call("GetImage", request)))
-        found: image_pb2.Image = answer.image
-        return found
+    # Images and the daemon itself
+
+    async def image(
+        self,
+        name: requests.ImageName,
+        *,
+        backing_chain: Iterable[requests.ImageName] = (),
+    ) -> image_pb2.Image:
+        """An image and the chain below it, even while it is in use."""
+        return await self.run(plans.image(name, backing_chain))
+
+    def map(
+        self,
+        name: requests.ImageName,
+        *,
+        backing_chain: Iterable[requests.ImageName] = (),
+    ) -> AsyncIterator[image_pb2.MapExtent]:
+        """The extents of an image through its chain, in order."""
+        return self._items(plans.extents(name, backing_chain))
 
     async def create_image(
         self, request: image_service_pb2.CreateImageRequest
     ) -> image_pb2.Image:
-        call: Call[Any] = steps.image_call("CreateImage", request, is_safe=False)
-        made: image_pb2.Image = (await self.run(steps.ask(call))).image
-        return made
+        """Make an empty image or an overlay. Not sent twice: it may exist then."""
+        return await self.run(plans.create_image(request))
 
     async def capabilities(self) -> system_service_pb2.GetCapabilitiesResponse:
-        request = system_service_pb2.GetCapabilitiesRequest()
-        call: Call[Any] = Call("SystemService", "GetCapabilities", request)
-        answer: system_service_pb2.GetCapabilitiesResponse = await self.run(
-            steps.ask(call)
-        )
-        return answer
+        """What the daemon is and can do."""
+        return await self.run(plans.capabilities())
+
+    # The engine
 
     async def run(self, plan: Plan[T]) -> T:
         """Drive a plan to its result."""
@@ -139,7 +182,7 @@ class AsyncClient:
                 return result
             answer, error = await self._do(step)
 
-    async def _do(self, step: Call[Any] | Sleep) -> tuple[Any, LongshoreError | None]:
+    async def _do(self, step: Call | Sleep) -> tuple[Any, LongshoreError | None]:
         if isinstance(step, Sleep):
             await asyncio.sleep(step.seconds)
             return None, None
@@ -152,32 +195,47 @@ class AsyncClient:
             return None, from_call(error)
         return answer, None
 
-    def open_stream(self, request: watch_pb2.WatchJobsRequest) -> Any:
-        if self._watch is None:
-            self._watch = grpc.aio.insecure_channel(
-                self.address, options=channels.WATCH
-            )
-        stub = channels.STUBS["JobService"](self._watch)
+    async def _items(self, pages: plans.Pages[Item]) -> AsyncIterator[Item]:
+        while pages.is_more:
+            for item in await self.run(pages.next_page()):
+                yield item
+
+    def _open_stream(self, request: watch_pb2.WatchJobsRequest) -> Any:
+        stub = channels.STUBS["JobService"](self._channel("watch", channels.WATCH))
         return stub.WatchJobs(request, metadata=channels.METADATA)
 
 
 class AsyncJob:
-    """A job by its id. `job` is what the last answer said, None before any."""
+    """A job by its id. `job` is what the last answer said, None before any.
+
+    `expected_revision` makes a verb fail with Conflict if the job has changed since
+    it had that revision; 0 does not ask.
+    """
 
     def __init__(
-        self, client: AsyncClient, job_id: str, job: job_pb2.Job | None = None
+        self,
+        client: AsyncClient,
+        job_id: str,
+        job: job_pb2.Job | None = None,
+        *,
+        is_new: bool = False,
     ) -> None:
         self.client = client
         self.job_id = job_id
         self.job = job
+        self.is_new = is_new
 
-    async def _verb(self, method: str, request: Any) -> job_pb2.Job:
-        self.job = await self.client.run(steps.verb(method, request))
-        return self.job
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.job_id!r})"
+
+    async def _run(self, plan: Plan[job_pb2.Job]) -> job_pb2.Job:
+        job = await self.client.run(plan)
+        if job.job_id:
+            self.job = job
+        return job
 
     async def get(self) -> job_pb2.Job:
-        request = job_service_pb2.GetJobRequest(job_id=self.job_id)
-        return await self._verb("GetJob", request)
+        return await self._run(plans.get(self.job_id))
 
     async def wait(
         self,
@@ -187,122 +245,78 @@ class AsyncJob:
         raise_on_failure: bool = True,
     ) -> job_pb2.Job:
         """See `steps.wait`. A timeout never cancels the job."""
-        plan = steps.wait(
-            self.job_id,
-            now=time.monotonic,
-            timeout=timeout,
-            states=states,
-            raise_on_failure=raise_on_failure,
-        )
-        self.job = await self.client.run(plan)
-        return self.job
+        wish = Wait(self.job_id, tuple(states), timeout, raise_on_failure)
+        return await self._run(wait(wish, time.monotonic))
 
-    async def pause(self, comment: str = "") -> job_pb2.Job:
-        request = job_service_pb2.PauseJobRequest(job_id=self.job_id, comment=comment)
-        return await self._verb("PauseJob", request)
+    async def pause(
+        self, comment: str = "", *, expected_revision: int = 0
+    ) -> job_pb2.Job:
+        return await self._run(plans.pause(self.job_id, comment, expected_revision))
 
-    async def resume(self) -> job_pb2.Job:
-        request = job_service_pb2.ResumeJobRequest(job_id=self.job_id)
-        return await self._verb("ResumeJob", request)
+    async def resume(self, *, expected_revision: int = 0) -> job_pb2.Job:
+        return await self._run(plans.resume(self.job_id, expected_revision))
 
-    async def cancel(self, comment: str = "", *, force: bool = False) -> job_pb2.Job:
+    async def cancel(
+        self,
+        comment: str = "",
+        *,
+        wait: bool = False,
+        force: bool = False,
+        expected_revision: int = 0,
+    ) -> job_pb2.Job:
+        """Ask for the end; with `wait` return when it has come, one way or another."""
         request = job_service_pb2.CancelJobRequest(
-            job_id=self.job_id, comment=comment, force=force
+            job_id=self.job_id,
+            comment=comment,
+            force=force,
+            expected_revision=expected_revision,
         )
-        return await self._verb("CancelJob", request)
+        return await self._run(
+            plans.cancel(request, until_ended=wait, now=time.monotonic)
+        )
 
     async def complete(
         self,
         mode: CompletionMode = job_service_pb2.COMPLETION_MODE_SWITCH,
+        *,
+        expected_revision: int = 0,
     ) -> job_pb2.Job:
-        request = job_service_pb2.CompleteJobRequest(job_id=self.job_id, mode=mode)
-        return await self._verb("CompleteJob", request)
+        return await self._run(plans.complete(self.job_id, mode, expected_revision))
 
-    async def finalize(self) -> job_pb2.Job:
-        request = job_service_pb2.FinalizeJobRequest(job_id=self.job_id)
-        return await self._verb("FinalizeJob", request)
+    async def finalize(self, *, expected_revision: int = 0) -> job_pb2.Job:
+        return await self._run(plans.finalize(self.job_id, expected_revision))
 
-    async def dismiss(self, *, allow_missing: bool = False) -> job_pb2.Job:
-        request = job_service_pb2.DismissJobRequest(
-            job_id=self.job_id, allow_missing=allow_missing
+    async def dismiss(
+        self, *, allow_missing: bool = False, expected_revision: int = 0
+    ) -> job_pb2.Job:
+        """Forget the job. Answers its last word, or an empty one if it was gone."""
+        return await self._run(
+            plans.dismiss(
+                self.job_id,
+                allow_missing=allow_missing,
+                expected_revision=expected_revision,
+            )
         )
-        return await self._verb("DismissJob", request)
 
     async def set_speed(self, bytes_per_second: int | None) -> job_pb2.Job:
-        request = requests.set_speed(self.job_id, bytes_per_second)
-        return await self._verb("UpdateJob", request)
+        """Change the rate limit now; None takes it away."""
+        return await self._run(plans.set_speed(self.job_id, bytes_per_second))
 
-    def watch(self, **how: Any) -> "AsyncWatch":
+    async def update(
+        self,
+        options: job_options_pb2.JobOptions,
+        *,
+        paths: Iterable[str] | None = None,
+        expected_revision: int = 0,
+    ) -> job_pb2.Job:
+        """Change the options that are set, or those that `paths` names: one that is
+        named and not set is taken back.
+        """
+        return await self._run(
+            plans.update(self.job_id, options, paths, expected_revision)
+        )
+
+    def watch(self, **how: Unpack[How]) -> AsyncWatch:
         """This job's changes, to its end."""
         how.setdefault("stop_when_finished", True)
         return self.client.watch(selector(job_ids=(self.job_id,)), **how)
-
-
-class AsyncWatch:
-    """An iterator of values that resumes by itself.
-
-    `async with client.watch() as values: async for value in values` ends the call
-    when the block is left, however it is left.
-    """
-
-    def __init__(self, client: AsyncClient, watcher: Watcher) -> None:
-        self._client = client
-        self._watcher = watcher
-        self._call: Any = None
-        self._values = self._run()
-
-    @property
-    def cursor(self) -> watch_pb2.Cursor | None:
-        """Up to here everything was handed out: save it to resume later."""
-        return self._watcher.cursor
-
-    def __aiter__(self) -> AsyncIterator[Value]:
-        return self._values
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        if self._call is not None:
-            self._call.cancel()
-        await self._values.aclose()
-
-    async def _run(self) -> AsyncGenerator[Value, None]:
-        while True:
-            began = time.monotonic()
-            try:
-                async for value in self._stream():
-                    yield value
-                delay = self._watcher.closed(time.monotonic() - began)
-            except Finished:
-                return
-            except LongshoreError as error:
-                delay = self._watcher.failed(error, time.monotonic() - began)
-            await asyncio.sleep(delay)
-
-    async def _stream(self) -> AsyncGenerator[Value, None]:
-        """One stream to its end; silence ends it as an error."""
-        self._call = self._client.open_stream(self._watcher.request())
-        try:
-            while (frame := await self._read()) is not grpc.aio.EOF:
-                for value in self._watcher.frame(frame):
-                    yield value
-        except grpc.RpcError as error:
-            raise from_call(error) from error
-        finally:
-            self._call.cancel()
-
-    async def _read(self) -> Any:
-        try:
-            async with asyncio.timeout(self._watcher.silence):
-                return await self._call.read()
-        except TimeoutError as silence:
-            raise ConnectionFailed("the watch has gone silent") from silence

@@ -15,7 +15,9 @@ METADATA = (("longshore-client", f"longshore-python/{__version__}"),)
 
 # The server allows a ping every 5 s; 30 s is far from that, and quick enough to
 # see a dead peer. Retries are ours (steps.ask), so that every language agrees.
-OPTIONS = (
+Options = tuple[tuple[str, int], ...]
+
+OPTIONS: Options = (
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 0),
@@ -28,5 +30,5 @@ OPTIONS = (
 
 # A watch has a connection of its own: a stream that nobody reads must not hold up
 # a cancel.
-CONTROL = OPTIONS
-WATCH = (*OPTIONS, ("grpc.use_local_subchannel_pool", 1))
+CONTROL: Options = OPTIONS
+WATCH: Options = (*OPTIONS, ("grpc.use_local_subchannel_pool", 1))

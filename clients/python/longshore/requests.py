@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from google.protobuf.field_mask_pb2 import FieldMask
-
 from .enums import OnConflict
 from .steps import request_id as new_request_id
 from .v1 import (
@@ -51,16 +49,13 @@ class Submit:
     on_conflict: OnConflict = job_service_pb2.ON_CONFLICT_UNSPECIFIED
     after: tuple[str, ...] = ()
 
-    def request(
-        self, info: job_info_pb2.JobInfo, *, validate_only: bool = False
-    ) -> job_service_pb2.CreateJobRequest:
+    def request(self, info: job_info_pb2.JobInfo) -> job_service_pb2.CreateJobRequest:
         return job_service_pb2.CreateJobRequest(
             job_id=self.job_id,
             info=info,
             options=self.options,
             labels=self.labels,
             request_id=self.request_id or new_request_id(),
-            validate_only=validate_only,
             on_conflict=self.on_conflict,
             after=self.after,
         )
@@ -70,12 +65,11 @@ PLAINLY = Submit()
 """With a new id, no limit, no label: as the daemon's defaults have it."""
 
 
-def set_speed(
-    job_id: str, bytes_per_second: int | None
-) -> job_service_pb2.UpdateJobRequest:
-    """None takes the limit away: the field is named in the mask and left unset."""
-    return job_service_pb2.UpdateJobRequest(
-        job_id=job_id,
-        options=job_options_pb2.JobOptions(speed_bytes_per_second=bytes_per_second),
-        update_mask=FieldMask(paths=["speed_bytes_per_second"]),
-    )
+def with_request_id(
+    request: job_service_pb2.CreateJobGroupRequest,
+) -> job_service_pb2.CreateJobGroupRequest:
+    """The same, with a request id if it has none; the caller's stays as it is."""
+    sent = job_service_pb2.CreateJobGroupRequest()
+    sent.CopyFrom(request)
+    sent.request_id = sent.request_id or new_request_id()
+    return sent

@@ -1,17 +1,19 @@
-"""What the client does, without doing it: calls as values, and plans that yield them.
+"""How calls are made, without making them: calls as values, plans that yield them.
 
 A plan is a generator: it yields a Call or a Sleep and is sent the answer (or
 thrown the error). `client` and `aio` are the two engines that drive plans, one
-blocking, one not; so retries, paging and waiting are written once.
+blocking, one not; so retries and waiting are written once. Which calls there are is
+in `plans`.
 """
 
 import random
+import secrets
 import time
 import uuid
-from collections.abc import Generator, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Generator
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
@@ -45,46 +47,56 @@ UNREACHABLE_SECONDS = 60.0
 TRIES = 4
 BACKOFF_SECONDS = 0.1
 BACKOFF_MAX_SECONDS = 1.0
+# Told to come back later than this, the caller is told instead of kept waiting.
+RETRY_DELAY_MAX_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Call(Generic[T]):
-    """One unary call: `/longshore.v1.<service>/<method>`."""
+class Call:
+    """One unary call: `/longshore.v1.<service>/<method>`.
+
+    `repeat` is what to send when the answer to `request` was lost: None if that
+    might do something twice.
+    """
 
     service: str
     method: str
     request: Message
+    repeat: Message | None
     seconds: float = UNARY_SECONDS
-    is_safe: bool = True  # may be sent again when the answer was lost
 
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
+    """Do nothing for so many seconds."""
+
     seconds: float
 
 
-Plan = Generator[Call[Any] | Sleep, Any, T]
+Plan = Generator[Call | Sleep, Any, T]
 
 
-def ask(call: Call[T]) -> Plan[T]:
+def ask(call: Call) -> Plan[Any]:
     """Call, and call again where that is safe and makes sense."""
-    for attempt in range(1, TRIES + 1):
+    for attempt in range(1, TRIES):
         try:
-            answer: T = yield call
+            return (yield call)
         except LongshoreError as error:
-            delay = retry_delay(error, attempt) if call.is_safe else None
-            if delay is None or attempt == TRIES:
+            delay = retry_delay(error, attempt)
+            if delay is None or call.repeat is None:
                 raise
+            call = replace(call, request=call.repeat)
             yield Sleep(delay)
-        else:
-            return answer
-    raise AssertionError("unreachable")
+    return (yield call)
 
 
 def retry_delay(error: LongshoreError, attempt: int) -> float | None:
     """Seconds until the next try, or None if another try would not help."""
+    if isinstance(error, NoSpace):
+        return None
     if isinstance(error, ServiceError) and error.retry_delay is not None:
-        return None if isinstance(error, NoSpace) else error.retry_delay
+        is_soon = error.retry_delay <= RETRY_DELAY_MAX_SECONDS
+        return max(error.retry_delay, BACKOFF_SECONDS) if is_soon else None
     if isinstance(error, ConnectionFailed | Unavailable):
         ceiling: float = min(BACKOFF_MAX_SECONDS, BACKOFF_SECONDS * 2 ** (attempt - 1))
         return ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
@@ -97,81 +109,81 @@ def span(seconds: float) -> Duration:
     return duration
 
 
-def job_call(
-    method: str, request: Message, *, seconds: float = UNARY_SECONDS
-) -> Call[Any]:
-    return Call("JobService", method, request, seconds)
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What a wait is for: the end of the job, or one of some states before it."""
+
+    job_id: str
+    states: Collection[JobState] = ()
+    timeout: float | None = None  # seconds
+    raise_on_failure: bool = True
+
+    def call(self, seconds: float) -> Call:
+        request = job_service_pb2.WaitJobRequest(
+            job_id=self.job_id, timeout=span(seconds), states=self.states
+        )
+        # Sent again by `wait` itself, with the time that is left then.
+        grace = seconds + WAIT_GRACE_SECONDS
+        return Call("JobService", "WaitJob", request, None, grace)
+
+    def outcome(self, job: job_pb2.Job) -> job_pb2.Job:
+        """The job, unless it ended without success and nobody asked for that."""
+        if job.state in self.states or not self.raise_on_failure:
+            return job
+        if job.state == job_pb2.JOB_STATE_FAILED:
+            raise JobFailed(job)
+        if job.state == job_pb2.JOB_STATE_CANCELLED:
+            raise JobCancelled(job)
+        return job
 
 
-def image_call(method: str, request: Message, *, is_safe: bool = True) -> Call[Any]:
-    return Call("ImageService", method, request, CREATE_SECONDS, is_safe)
-
-
-def create(request: job_service_pb2.CreateJobRequest) -> Plan[Any]:
-    answer = yield from ask(job_call("CreateJob", request, seconds=CREATE_SECONDS))
-    return answer
-
-
-def verb(method: str, request: Message) -> Plan[job_pb2.Job]:
-    """Any call whose answer is {Job job}."""
-    answer = yield from ask(job_call(method, request))
-    job: job_pb2.Job = answer.job
-    return job
-
-
-def wait(
-    job_id: str,
-    *,
-    now: Any,
-    timeout: float | None,
-    states: Iterable[JobState] = (),
-    raise_on_failure: bool = True,
-) -> Plan[job_pb2.Job]:
+def wait(wish: Wait, now: Callable[[], float]) -> Plan[job_pb2.Job]:
     """Wait until the job has ended, or is in one of the states.
 
-    Raises TimeoutError after `timeout` seconds (the job goes on), JobFailed or
-    JobCancelled as it ended.
+    A restart of the daemon is waited through: jobs survive it. Raises TimeoutError
+    (the job goes on), JobFailed or JobCancelled as it ended, and what the daemon
+    answers if there is no such job.
     """
-    deadline = None if timeout is None else now() + timeout
-    heard = now()
-    wanted = list(states)
+    deadline = now() + (float("inf") if wish.timeout is None else wish.timeout)
+    heard, attempt = now(), 0
     while True:
-        left = WAIT_SECONDS if deadline is None else deadline - now()
-        asked = max(0.0, min(WAIT_SECONDS, left))
-        request = job_service_pb2.WaitJobRequest(
-            job_id=job_id, timeout=span(asked), states=wanted
-        )
+        began = now()
+        asked = max(0.0, min(WAIT_SECONDS, deadline - began))
         try:
-            answer = yield from ask(
-                job_call("WaitJob", request, seconds=asked + WAIT_GRACE_SECONDS)
-            )
-        except (ConnectionFailed, DeadlineExceeded, Unavailable):
-            # The daemon may be restarting: the job survives that, so does the wait.
-            patience = heard + UNREACHABLE_SECONDS
-            if now() >= (patience if deadline is None else min(patience, deadline)):
+            answer = yield wish.call(asked)
+        except LongshoreError as error:
+            attempt += 1
+            delay = wait_delay(error, attempt)
+            if delay is None or now() - heard >= UNREACHABLE_SECONDS:
                 raise
-            yield Sleep(BACKOFF_MAX_SECONDS)
+            if now() >= deadline:
+                raise late(wish) from error
+            yield Sleep(min(delay, deadline - now()))
             continue
-        heard = now()
+        heard, attempt = now(), 0
         if answer.reached:
-            return checked(answer.job) if raise_on_failure else answer.job
-        if deadline is not None and now() >= deadline:
-            raise TimeoutError(f"job {job_id} goes on; waited {timeout} s")
+            return wish.outcome(answer.job)
+        if heard >= deadline:
+            raise late(wish)
+        if heard - began < BACKOFF_SECONDS:
+            # An early answer is allowed; asking on and on is not.
+            yield Sleep(BACKOFF_SECONDS)
 
 
-def checked(job: job_pb2.Job) -> job_pb2.Job:
-    """The job, unless it ended without success."""
-    if job.state == job_pb2.JOB_STATE_FAILED:
-        raise JobFailed(job)
-    if job.state == job_pb2.JOB_STATE_CANCELLED:
-        raise JobCancelled(job)
-    return job
+def wait_delay(error: LongshoreError, attempt: int) -> float | None:
+    """As `retry_delay`; and a wait that got no answer in time is asked again."""
+    if isinstance(error, DeadlineExceeded):
+        return BACKOFF_MAX_SECONDS
+    return retry_delay(error, attempt)
+
+
+def late(wish: Wait) -> TimeoutError:
+    return TimeoutError(f"Job {wish.job_id} goes on; waited {wish.timeout:g} s for it")
 
 
 def request_id() -> str:
     """A UUIDv7 (RFC 9562): a retried create cannot make a second job."""
-    stamp = time.time_ns() // 1_000_000
-    value = (stamp & (1 << 48) - 1) << 80 | random.getrandbits(80)
+    value = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
     value = value & ~(0xF << 76) | 7 << 76
     value = value & ~(0x3 << 62) | 2 << 62
     return str(uuid.UUID(int=value))

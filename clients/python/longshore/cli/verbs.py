@@ -73,7 +73,8 @@ def change(args: Arguments) -> Exit:
     for text in args["options"]:
         put(request, text)
     with client(args) as daemon:
-        job = find(daemon, args["job"]).update(request)
+        handle = find(daemon, args["job"])
+        job = handle.update(request.options, paths=request.update_mask.paths)
     output.show_one(
         job,
         output="name" if args.quiet else args.output,
