@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..block.chain import Chain
-from ..block.copy.lacking import lacking
-from ..block.copy.plan import Totals, plan, total
+from ..block.copy.plan import Totals, total
 from ..block.links import Link
 from ..block.locks import NOTHING, PULL_TOP, LockRow
 from ..block.node import Identity, Mode
@@ -31,8 +30,9 @@ from .images import (
     refuse_foreign_holders,
     walked,
 )
+from .pull_batches import MEASURED, PullBatches, Tuning, requests_of, shape_of
 from .pull_state import PullState, decode_state
-from .pull_work import MEASURED, PullWork, Tuning, shape_of
+from .pull_work import PullWork
 
 CANCEL_LEAVES = (
     "The backing chain as it is and the same visible bytes. What was pulled by then "
@@ -72,7 +72,8 @@ class PullDriver:
         try:
             base = self._base(spec, _layers(chain))
             state = _state(context, chain)
-            return PullWork(context, self._roots, chain, base, state, self._tuning)
+            batches = PullBatches(context, chain, base, state, self._tuning)
+            return PullWork(context, self._roots, chain, base, batches)
         except BaseException:
             chain.close()
             raise
@@ -131,13 +132,12 @@ def _state(context: Context, chain: Chain) -> PullState:
 
 
 def _plan(chain: Chain, base: int | None) -> Plan:
-    shape = shape_of(chain, base)
-    lacks = total(plan(lacking(chain, base), shape))
+    lacks = total(requests_of(chain, base))
     return Plan(
         read=lacks.copy,
         write=lacks.copy,
         zero=lacks.zero,
-        space_needed=_space_needed(lacks, shape.cluster),
+        space_needed=_space_needed(lacks, shape_of(chain, base).cluster),
         space_available=_space_available(chain),
         chain=tuple(ImageRef(one.uri, one.format.value) for one in chain.layers),
         cancel_leaves=CANCEL_LEAVES,

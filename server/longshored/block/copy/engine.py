@@ -12,12 +12,15 @@ from contextlib import contextmanager
 from .feed import Feed
 from .worker import LARGEST, Batch, Results, Route, Worker
 
-# Two read and compare while two write; more only fight for the processors.
-WORKERS = 4
+# One reads while two write; more only fight for the processors (bench/pull.py).
+WORKERS = 3
 
 
 class Engine:
-    """Owns the buffers. One batch at a time; no thread outlives `run`."""
+    """Owns the buffers, which live as long as it does.
+
+    One batch at a time; no thread outlives `run`.
+    """
 
     def __init__(self, route: Route, cluster: int, workers: int = WORKERS) -> None:
         self._route = route
@@ -39,11 +42,6 @@ class Engine:
                 thread.start()
                 started.append(thread)
         return results.batch()
-
-    def close(self) -> None:
-        for buffer in self._buffers:
-            buffer.close()
-        self._buffers = []
 
 
 @contextmanager

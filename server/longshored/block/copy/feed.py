@@ -31,7 +31,7 @@ class Begun:
 class BatchLimits:
     """When a batch is full: what a crash may cost, and what publishing may hold."""
 
-    length: int = 1024 * MiB
+    length: int = 512 * MiB
     seconds: float = 2.0
     runs: int = 32_768  # some MiB of placements at the most
 
@@ -100,7 +100,8 @@ class Feed:
             if self._alone:
                 share = [self._alone.popleft()]
             else:
-                share = self._gather_locked(max(largest, self.cluster))
+                largest = max(min(largest, self._left), self.cluster)
+                share = self._gather_locked(largest)
             self._left -= sum(copy.length for copy in share)
             self._runs_left -= len(share)
             return tuple(share)

@@ -40,6 +40,7 @@ class Overlay:
 
     publisher: Publisher
     flush: Callable[[], None]
+    note_flush: Callable[[float], None]  # how many seconds it took
     marks_zeros: bool  # else what is zero simply stays unallocated
 
 
@@ -86,7 +87,9 @@ class Population:
         placements = list(placements_of(placed, zeros, self._overlay.marks_zeros))
         if not placements:
             return
+        began = self._now()
         self._overlay.flush()
+        self._overlay.note_flush(self._now() - began)
         self._crash_point("pull.data_flushed")
         self._overlay.publisher.publish(placements)
         self._crash_point("pull.published")

@@ -1,9 +1,8 @@
-"""Where copied bytes go: one file, written past the page cache where that works.
+"""Where copied bytes go: one file, written without filling the page cache.
 
-The page cache is bypassed for two reasons: a copy would push out what the guests
-of this host need, and a batch can be flushed at once instead of after seconds.
-Three ways, tried in the order that the caller wants; what the file system does
-not know is not tried again:
+A copy must not push out what the guests of this host need, and a batch must be
+flushed at once, not after seconds. Three ways, tried in the order that the caller
+wants; what the file system does not know is not tried again:
 
     DROP    buffered, written back at once and dropped from the cache
     DIRECT  O_DIRECT, for whole aligned pages only
@@ -27,6 +26,10 @@ _NOT_OFFERED = (errno.EINVAL, errno.EOPNOTSUPP)
 DIRECT_ALIGNMENT = 4 * KiB
 # The most parts that one system call takes.
 _MOST_PARTS = 1024
+
+# A flush of a batch that takes longer shows a device slower than memory. There a
+# buffered write only joins a queue, for which a pause would have to wait.
+SLOW_FLUSH_SECONDS = 0.1
 
 
 class Way(Enum):
@@ -53,6 +56,11 @@ class Sink:
         direct, self._direct = self._direct, None
         if direct is not None:
             os.close(direct)
+
+    def note_flush(self, seconds: float) -> None:
+        """How long the bytes of a batch took to become durable."""
+        if seconds > SLOW_FLUSH_SECONDS:
+            self._ways = tuple(way for way in self._ways if way is not Way.DROP)
 
     @property
     def ways(self) -> tuple[Way, ...]:

@@ -1,0 +1,174 @@
+"""The copying part of a pull: batches until the top lacks nothing, each one saved."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+
+from ..block.chain import Chain
+from ..block.copy.engine import WORKERS, Engine
+from ..block.copy.feed import BatchLimits, Feed
+from ..block.copy.lacking import lacking
+from ..block.copy.plan import Request, Shape, Totals, plan, total
+from ..block.copy.populate import Overlay, Population, Published
+from ..block.copy.sink import Sink, Way
+from ..block.copy.source import Source, expect_sequential
+from ..block.copy.space import Space
+from ..block.copy.worker import Route
+from ..block.qcow2.bulk import Populator
+from ..block.qcow2.image import Qcow2Node
+from ..job.spec import PullStatus
+from ..units import MiB
+from .base import Context
+from .faults import Faults
+from .pull_state import PullState, encode_state
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """How the bytes move; the defaults are what bench/pull.py found best."""
+
+    workers: int = WORKERS
+    ways: tuple[Way, ...] = (Way.DROP, Way.DIRECT, Way.CACHED)
+    limits: BatchLimits = field(default_factory=BatchLimits)
+    # The first batch also shows how fast the device is: on a slow one a full
+    # batch in the page cache would keep a pause waiting for seconds.
+    first_length: int = 64 * MiB
+
+
+MEASURED = Tuning()
+
+
+def shape_of(chain: Chain, base: int | None) -> Shape:
+    return Shape(
+        size=chain.size,
+        cluster=_top(chain).header.cluster_size,
+        subcluster=_top(chain).header.subcluster_size,
+        keeps_base=base is not None,
+        can_zero=_top(chain).header.version >= 3,
+    )
+
+
+def requests_of(chain: Chain, base: int | None) -> Iterator[Request]:
+    """What has to move, from metadata only, found while it is iterated."""
+    return plan(lacking(chain, base), shape_of(chain, base))
+
+
+class PullBatches:
+    """One attempt's copying. `state` is what the last checkpoint claims."""
+
+    def __init__(
+        self,
+        context: Context,
+        chain: Chain,
+        base: int | None,
+        state: PullState,
+        tuning: Tuning,
+    ) -> None:
+        # Set once.
+        self._context = context
+        self._chain = chain
+        self._base = base
+        self._tuning = tuning
+        self._shape = shape_of(chain, base)
+        self._populator = Populator(_top(chain), context.fail_point)
+        self._faults = Faults(context, chain)
+        # Changed after each batch.
+        self.state = state
+
+    def run(self) -> None:
+        lacks = total(requests_of(self._chain, self._base))
+        self._expect(lacks)
+        if lacks != Totals():
+            self._populate(lacks)
+        self._faults.raise_if_skipped()
+
+    def release(self) -> None:
+        """Give back the space that was reserved and not used."""
+        self._populator.release()
+
+    def _expect(self, lacks: Totals) -> None:
+        """Progress counts from what the first attempt found to do."""
+        if not self.state.total:
+            self.state = replace(self.state, total=lacks.copy)
+        before = max(0, self.state.total - lacks.copy)
+        self._context.meter.expect(before + lacks.copy)
+        # What earlier attempts published is one range behind the guest's bytes:
+        # which ones they were no longer matters, and no list of them is kept.
+        self._context.meter.done(self._shape.size, before)
+
+    def _populate(self, lacks: Totals) -> None:
+        requests = requests_of(self._chain, self._base)
+        feed = Feed(requests, self._shape.cluster, self._context.clock.now)
+        limits = replace(self._tuning.limits, length=self._tuning.first_length)
+        with ExitStack() as closing:
+            population = self._population(feed, lacks, closing)
+            while not population.is_done:
+                self._step(population, feed, limits)
+                limits = self._tuning.limits
+
+    def _step(self, population: Population, feed: Feed, limits: BatchLimits) -> None:
+        published = population.step(limits)
+        self._save(published)
+        if published.failure is None:
+            self._faults.clear()
+        else:
+            self._faults.handle(published.failure, feed)
+        self._context.checkpoint()
+
+    def _population(self, feed: Feed, lacks: Totals, closing: ExitStack) -> Population:
+        raw, meter = self._chain.top.raw, self._context.meter
+        sink = Sink(raw, self._tuning.ways)
+        closing.callback(sink.close)
+        sink.open()
+        route = self._route(lacks, sink)
+        engine = Engine(route, self._shape.cluster, self._tuning.workers)
+        overlay = Overlay(
+            self._populator, raw.flush, sink.note_flush, self._shape.marks_zeros
+        )
+        return Population(
+            feed,
+            engine,
+            overlay,
+            self._context.fail_point,
+            lambda seconds: meter.spend("flushing", seconds),
+            self._context.clock.now,
+        )
+
+    def _route(self, lacks: Totals, sink: Sink) -> Route:
+        for layer in self._chain.layers[1:]:
+            expect_sequential(layer.raw.fd)
+        space = Space(self._populator.reserve, self._shape.cluster)
+        space.expect(lacks.copy)
+        return Route(
+            source=Source(
+                [layer.raw for layer in self._chain.layers], self._chain.top.node
+            ),
+            space=space,
+            sink=sink,
+            pace=self._context,
+            tally=self._context.meter,
+            now=self._context.clock.now,
+            keeps_zeros=self._shape.writes_zeros,
+        )
+
+    def _save(self, published: Published) -> None:
+        """What was published is durable: now it may be claimed."""
+        if not (published.copied or published.zeroed):
+            return
+        self.state = replace(
+            self.state,
+            copied=self.state.copied + published.copied,
+            zeroed=self.state.zeroed + published.zeroed,
+        )
+        status = PullStatus(
+            published_bytes=self.state.copied + self.state.zeroed,
+            checkpoint_time=self._context.clock.wall(),
+            link_count=self.state.link_count,
+        )
+        self._context.save(encode_state(self.state), status)
+        self._context.fail_point("pull.checkpoint_saved")
+
+
+def _top(chain: Chain) -> Qcow2Node:
+    assert isinstance(chain.top.node, Qcow2Node), "the driver takes qcow2 only"
+    return chain.top.node
