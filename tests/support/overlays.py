@@ -6,6 +6,7 @@ from typing import cast
 
 from longshored.block.memory import MemoryNode
 from longshored.block.node import BlockNode, Mode, pread
+from longshored.block.qcow2.allocate import Allocator, Occupied
 from longshored.block.qcow2.check import open_walk
 from longshored.block.qcow2.create import CreateOptions, create_qcow2
 from longshored.block.qcow2.image import Qcow2Node, open_qcow2
@@ -61,26 +62,23 @@ def take_snapshot(host: RecordedFile) -> None:
             continue
         offset = entry & HOST_OFFSET
         refcounts.set(offset >> bits, refcounts.count(offset >> bits) + 1)
-        table = walk.l2_table(offset)
-        for index in range(0, len(table), width):
-            word = table[index]
+        words = walk.l2_table(offset)
+        for index in range(0, len(words), width):
+            word = words[index]
             assert not word & COMPRESSED, "no compressed clusters here"
             cluster = (word & HOST_OFFSET) >> bits
             if cluster:
                 refcounts.set(cluster, refcounts.count(cluster) + 1)
-                table[index] = word & ~COPIED
-        host.pwrite(offset, encode_words(table))
+                words[index] = word & ~COPIED
+        host.pwrite(offset, encode_words(words))
         l1[number] = offset
-    first = refcounts.end_of_use()
-    host.truncate(first + 8 << bits)
     l1_clusters = -(-len(l1) * 8 >> bits) or 1
+    first = Allocator(host, refcounts, Occupied([])).append(l1_clusters + 1)
+    table = first + l1_clusters << bits
     host.pwrite(first << bits, encode_words(array("Q", l1)))
     host.pwrite(header.l1_offset, encode_words(l1))
     snapshot = Snapshot(first << bits, len(l1), b"1", b"before", disk_size=header.size)
-    refcounts.take(first, l1_clusters + 1)
-    host.pwrite(first + l1_clusters << bits, encode_snapshot(snapshot))
+    host.pwrite(table, encode_snapshot(snapshot))
     refcounts.write_blocks()
-    host.pwrite(
-        60, (1).to_bytes(4, "big") + (first + l1_clusters << bits).to_bytes(8, "big")
-    )
-    host.truncate(first + l1_clusters + 1 << bits)
+    refcounts.write_table()
+    host.pwrite(60, (1).to_bytes(4, "big") + table.to_bytes(8, "big"))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from longshored.block.extent import Data
 from longshored.block.memory import MemoryNode
-from longshored.block.node import BlockNode, Mode, pread
+from longshored.block.node import BlockNode, Buffer, Mode, pread
 from longshored.block.qcow2.bitmaps import AUTO, Bitmap, encode_directory
 from longshored.block.qcow2.check import check, open_walk
 from longshored.block.qcow2.create import CreateOptions
@@ -25,7 +26,7 @@ from longshored.block.qcow2.headerfile import read_header
 from longshored.block.qcow2.image import Qcow2Node
 from longshored.block.qcow2.layout import Header, encode_header
 from longshored.errors import Kind, ServiceError
-from longshored.units import KiB
+from longshored.units import GiB, KiB, MiB
 from tests.support.overlays import (
     guest_bytes,
     memory_node,
@@ -40,7 +41,8 @@ from tests.support.recorder import Flush, RecordedFile, Write, crash_states
 OVERLAY = CreateOptions(
     size=40 * KiB, cluster_size=2 * KiB, backing_file="base", backing_format="raw"
 )
-ALONE = replace(OVERLAY, backing_file=None, backing_format=None)
+NO_BACKING: dict[str, Any] = {"backing_file": None, "backing_format": None}
+ALONE = replace(OVERLAY, **NO_BACKING)
 EXTENDED = replace(OVERLAY, size=60 * KiB, cluster_size=16 * KiB, extended_l2=True)
 SHAPES = {
     "overlay": OVERLAY,
@@ -54,7 +56,7 @@ SHAPES = {
     "size cuts a cluster": replace(OVERLAY, size=39 * KiB + 512),
     "extended L2": EXTENDED,
     "extended L2 alone, size cuts a cluster": replace(
-        EXTENDED, size=59 * KiB + 512, backing_file=None, backing_format=None
+        EXTENDED, size=59 * KiB + 512, **NO_BACKING
     ),
 }
 EVERY_SHAPE = pytest.mark.parametrize("options", SHAPES.values(), ids=SHAPES.keys())
@@ -207,11 +209,16 @@ def test_neighbours_are_written_side_by_side_in_one_call() -> None:
     assert len(only.data) == 16 * KiB
 
 
-def test_zeroes_in_an_image_without_backing_cost_nothing() -> None:
-    host = new_image(ALONE)
+@pytest.mark.parametrize("options", [ALONE, replace(EXTENDED, **NO_BACKING)])
+def test_zeroes_in_an_image_without_backing_cost_nothing(
+    options: CreateOptions,
+) -> None:
+    host = new_image(options)
     node = open_recorded(host)
+    node.pwrite(0, b"a")
+    node.flush()
     host.history.clear()
-    node.write_zeroes(0, ALONE.size)
+    node.write_zeroes(options.cluster_size, options.size - options.cluster_size)
     node.flush()
     assert not any(isinstance(event, Write) for event in host.history)
 
@@ -223,6 +230,29 @@ def test_kept_zeroes_keep_their_clusters() -> None:
     (first, *_) = node.extents(0, 4 * KiB)
     assert first.data is Data.ZERO
     assert first.host_offset is not None
+
+
+@pytest.mark.parametrize("options", [ALONE, replace(EXTENDED, **NO_BACKING)])
+def test_kept_zeroes_can_be_written_over(options: CreateOptions) -> None:
+    host = new_image(options)
+    node = open_recorded(host)
+    node.pwrite(0, b"a" * 20 * KiB)
+    node.write_zeroes(0, 20 * KiB, unmap=False)
+    node.pwrite(700, b"b" * 10)
+    assert pread(node, 0, 1 * KiB) == bytes(700) + b"b" * 10 + bytes(314)
+    node.close()
+    assert check(host).clean
+
+
+@pytest.mark.slow
+def test_changed_tables_are_committed_before_they_fill_the_memory() -> None:
+    span = 512 * GiB
+    host = new_image(replace(OVERLAY, size=10 * span, cluster_size=2 * MiB))
+    node = open_recorded(host)
+    host.history.clear()
+    for table in range(10):
+        node.write_zeroes(table * span, 2 * MiB)
+    assert Flush() in host.history
 
 
 @pytest.mark.parametrize("extended", [False, True])
@@ -285,6 +315,37 @@ def test_bitmaps_that_should_record_the_write_are_called_inconsistent(
     assert bool(read_header(host).autoclear & Autoclear.BITMAPS) is kept
 
 
+def test_no_power_cut_leaves_bitmaps_that_missed_a_write() -> None:
+    host = new_image(replace(ALONE, size=8 * KiB))
+    node = open_recorded(host)
+    node.pwrite(0, b"before")
+    node.close()
+    with_bitmap(host, AUTO)
+    before = bytes(host.content)
+    host.history.clear()
+    node = open_recorded(host)
+    node.pwrite(0, b"after!")
+    node.flush()
+    for state in crash_states(before, host.history, Random(1), 8):
+        crashed = RecordedFile(bytearray(state))
+        recorded = read_header(crashed).autoclear & Autoclear.BITMAPS
+        assert not recorded or guest_bytes(crashed, None).startswith(b"before")
+
+
+def test_a_flag_that_says_unshared_does_not_outvote_the_counter() -> None:
+    host = new_image(ALONE)
+    node = open_recorded(host)
+    node.pwrite(0, b"shared")
+    node.close()
+    (extent,) = node.extents(0, 6)
+    assert extent.host_offset is not None
+    refcounts = open_walk(host).refcounts
+    refcounts.set(extent.host_offset // ALONE.cluster_size, 2)
+    refcounts.write_blocks()
+    open_recorded(host).pwrite(0, b"mine")
+    assert host.content[extent.host_offset :].startswith(b"shared")
+
+
 def test_a_dirty_image_is_counted_anew_before_the_first_write() -> None:
     host = new_image(replace(ALONE, lazy_refcounts=True))
     node = open_recorded(host)
@@ -322,16 +383,38 @@ def test_a_failed_flush_is_final() -> None:
     assert host.history.count(Flush()) == 1
 
 
+class Unwritable(RecordedFile):
+    """Takes no data that begins with "fail"."""
+
+    def pwrite(self, offset: int, data: Buffer) -> None:
+        if bytes(data[:4]) == b"fail":
+            raise ServiceError(Kind.IO_ERROR, "Cannot write: Input/output error")
+        super().pwrite(offset, data)
+
+
+def test_a_write_that_failed_leaves_no_leak() -> None:
+    host = Unwritable(new_image(ALONE).content)
+    node = open_recorded(host)
+    with pytest.raises(ServiceError):
+        node.pwrite(0, b"fail" * KiB)
+    node.pwrite(8 * KiB, b"good")
+    node.close()
+    assert check(host).clean, check(host).messages
+
+
 class Full(RecordedFile):
     def allocate(self, offset: int, length: int) -> None:
         raise ServiceError(Kind.NO_SPACE, "No space left on the file system")
 
 
 def test_a_full_disk_leaves_the_image_as_it_was() -> None:
-    host = Full(new_image(ALONE).content)
+    host = Full(new_image(OVERLAY).content)
     node = open_recorded(host)
     with pytest.raises(ServiceError) as caught:
         node.pwrite(0, b"a")
+    assert caught.value.kind is Kind.NO_SPACE
+    with pytest.raises(ServiceError) as caught:
+        node.write_zeroes(0, 4 * KiB)
     assert caught.value.kind is Kind.NO_SPACE
     assert pread(node, 0, node.size) == bytes(node.size)
     assert not any(isinstance(event, Write) for event in host.history)

@@ -259,6 +259,7 @@ class Refcounts:
         if (block := self._clean.get(index)) is not None:
             self._clean.move_to_end(index)
             return block
+        assert self._table[index], "the block does not exist"
         raw = read_padded(self._host, self._table[index], self.cluster_size)
         block = _Block(decode(raw, self.order), self.per_block)
         self._clean[index] = block
