@@ -118,6 +118,8 @@ class _Publication:
         self._cluster = writer.header.cluster_size
         self._unit = writer.header.subcluster_size
         self._words = self._geometry.words_per_entry
+        # Clusters (first, count) that entries of this batch point to.
+        self._claims: list[tuple[int, int]] = []
 
     def batches(self, placements: Sequence[Placement]) -> Iterator[list[_Slice]]:
         """Slices of so many tables at once as the memory may hold."""
@@ -139,6 +141,9 @@ class _Publication:
         with self._ledger.final_errors():
             for part in batch:
                 self._apply(part)
+            for first, count in self._claims:
+                self._ledger.allocator.claim(first, count)
+            self._claims.clear()
             self._ledger.commit(crash_point)
 
     def _slices(self, placement: Placement) -> Iterator[_Slice]:
@@ -206,11 +211,18 @@ class _Publication:
                 words = self._zero_words(high - low)
             else:
                 host = place + (low - first) * self._cluster
-                self._ledger.allocator.claim(host // self._cluster, high - low)
+                self._claim(host // self._cluster, high - low)
                 words = self._data_words(host, high - low)
             self._ledger.change_l2(part.l1_index, low * self._words, words)
         if self._geometry.extended_l2 and table is not None:
             self._fill_partial(part, first, at, count)
+
+    def _claim(self, first: int, count: int) -> None:
+        """Note the clusters; in the file most runs follow one another."""
+        if self._claims and sum(self._claims[-1]) == first:
+            first, before = self._claims.pop()
+            count += before
+        self._claims.append((first, count))
 
     def _empty_runs(
         self, table: Words | None, first: int, end: int
