@@ -15,6 +15,7 @@ from longshored.drivers.pull_batches import Tuning
 from longshored.drivers.pull_work import PullWork
 from longshored.errors import ServiceError
 from longshored.job.model import Options
+from longshored.job.progress import Progress
 from longshored.job.spec import ImageRef, PullResult, PullSpec, Status
 from tests.support.clock import SteppingClock
 
@@ -126,12 +127,21 @@ class Puller:
         self.directory = directory
         self.roots = Roots.open([str(directory)])
         self.driver = PullDriver(self.roots, tuning)
-        self.told = Told()
-        self.meter: Meter | None = None
+        self.context: ScriptedContext | None = None
         self.saved: bytes | None = None
 
     def close(self) -> None:
         self.roots.close()
+
+    @property
+    def told(self) -> Told:
+        """What the present attempt, or the last one, told its context."""
+        assert self.context is not None, "nothing was pulled yet"
+        return self.context.told
+
+    def progress(self) -> Progress:
+        assert self.context is not None, "nothing was pulled yet"
+        return self.context.meter.sample()
 
     def ref(self, name: str) -> ImageRef:
         format_ = "raw" if name.endswith(".raw") else "qcow2"
@@ -152,7 +162,7 @@ class Puller:
         context = ScriptedContext(
             self.spec(top, base), script or Script(), options or Options(), self.saved
         )
-        self.told, self.meter = context.told, context.meter
+        self.context = context
         work = self.driver.start(context)
         try:
             return _finish(work)
