@@ -55,19 +55,15 @@ def commit(
     now: Instant,
     prune: Callable[[sqlite3.Connection], None],
 ) -> None:
-    """Write all of a batch durably, or raise sqlite3.Error and write nothing.
+    """Write all of a batch durably, or raise sqlite3.Error: then give_up().
 
     `prune` may delete what is too old, in the same transaction.
     """
-    try:
-        if not connection.in_transaction:
-            connection.execute("BEGIN IMMEDIATE")
-        _write(connection, batch, now)
-        prune(connection)
-        connection.execute("COMMIT")
-    except BaseException:
-        give_up(connection)
-        raise
+    if not connection.in_transaction:
+        connection.execute("BEGIN IMMEDIATE")
+    _write(connection, batch, now)
+    prune(connection)
+    connection.execute("COMMIT")
 
 
 def give_up(connection: sqlite3.Connection) -> None:

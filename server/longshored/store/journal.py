@@ -159,24 +159,31 @@ class Journal:
             _log.exception("before_commit failed; its changes are dropped")
 
     def _commit(self, transaction: Transaction) -> ServiceError | None:
-        batch = transaction.batch
-        if batch.is_empty:
-            give_up(self._connection)
-            return None
-        if self._broken is not None:
-            give_up(self._connection)
-            return self._broken
         try:
-            commit(
-                self._connection, batch, transaction.now, partial(self._prune, batch)
-            )
+            self._write(transaction)
         except sqlite3.Error as error:
+            give_up(self._connection)
             failure = translated(error, "wrote")
             if not is_disk_full(error):
                 self._broken = failure
             _log.error("commit failed", error=str(failure), healthy=self.healthy)
             return failure
-        return None
+        except Exception as error:  # noqa: BLE001 - a bug of ours; the next batch counts
+            give_up(self._connection)
+            _log.exception("commit failed")
+            return ServiceError(
+                Kind.INTERNAL, "A change could not be stored", why=repr(error)
+            )
+        return self._broken
+
+    def _write(self, transaction: Transaction) -> None:
+        if transaction.failure is not None:
+            raise transaction.failure
+        if transaction.batch.is_empty or self._broken is not None:
+            give_up(self._connection)
+        else:
+            prune = partial(self._prune, transaction.batch)
+            commit(self._connection, transaction.batch, transaction.now, prune)
 
     def _prune(self, batch: Batch, connection: sqlite3.Connection) -> None:
         now, added = self._clock.wall(), len(batch.changes)

@@ -15,7 +15,7 @@ from ..clock import Instant
 from ..errors import Kind, ServiceError
 from ..job.model import Job
 from .change import Change, ChangeKind
-from .faults import translating
+from .faults import translated
 from .overlay import Overlay
 from .query import facets_of
 from .record import decode, encode
@@ -82,6 +82,7 @@ class Transaction:
     ) -> None:
         self.now = now
         self.batch = Batch()
+        self.failure: sqlite3.Error | None = None  # of a read
         self._connection = connection
         self._live = live
         self._overlay = Overlay()
@@ -132,6 +133,8 @@ class Transaction:
             draft, number=revision, revision=revision, create_revision=revision
         )
         record, facets = encode(job), facets_of(job)
+        # What SQLite would refuse must fail here, not in the batch of others.
+        "".join((job.job_id, job.uid, job.owner, *facets)).encode("utf-8")
         self._overlay.set(self.batch.added, job.job_id, revision)
         self._overlay.set(self.batch.before, revision, None)
         self._overlay.set(self.batch.facets, revision, facets)
@@ -255,14 +258,16 @@ class Transaction:
         return Checkpoint(epoch, state)
 
     def _row(self, query: str, values: tuple[object, ...]) -> tuple[object, ...] | None:
-        with translating("read"):
+        try:
             # One transaction for all reads of the batch: alone, each would pay
             # for the locks of the write-ahead log.
             if not self._connection.in_transaction:
                 self._connection.execute("BEGIN IMMEDIATE")
-            row: tuple[object, ...] | None = self._connection.execute(
-                query, values
-            ).fetchone()
+            row: tuple[object, ...] | None
+            row = self._connection.execute(query, values).fetchone()
+        except sqlite3.Error as error:
+            self.failure = error
+            raise translated(error, "read") from error
         return row
 
 
