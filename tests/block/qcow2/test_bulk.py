@@ -13,9 +13,13 @@ from longshored.block.node import pread
 from longshored.block.qcow2.bulk import CRASH_POINTS, Placement, Populator
 from longshored.block.qcow2.check import check
 from longshored.block.qcow2.create import CreateOptions
+from longshored.block.qcow2.features import Autoclear
+from longshored.block.qcow2.headerfile import read_header
 from longshored.block.qcow2.image import Qcow2Node
+from longshored.block.qcow2.rewrite import rewrite_backing
 from longshored.errors import Kind, ServiceError
 from longshored.units import KiB, MiB, round_up
+from tests.support.oracle import qemu_check
 from tests.support.overlays import (
     guest_bytes,
     memory_node,
@@ -24,7 +28,12 @@ from tests.support.overlays import (
     open_recorded,
     take_snapshot,
 )
-from tests.support.qcow2 import Builder
+from tests.support.qcow2 import (
+    Builder,
+    make,
+    qemu_bytes,
+    qemu_img,
+)
 from tests.support.recorder import Flush, RecordedFile, Write, crash_states
 
 OVERLAY = CreateOptions(
@@ -315,3 +324,46 @@ def test_a_full_disk_is_seen_before_anything_is_changed() -> None:
             attempt()
         assert caught.value.kind is Kind.NO_SPACE
     assert full.history == [] or not any(isinstance(e, Write) for e in full.history)
+
+
+def test_a_pull_changes_no_visible_byte_so_bitmaps_stay_right() -> None:
+    host, base = overlay(OVERLAY, Random(11))
+    host.content[88:96] = Autoclear.BITMAPS.to_bytes(8, "big")
+    pull(host, base)
+    assert read_header(host).autoclear == Autoclear.BITMAPS
+
+
+@pytest.mark.qemu
+@EVERY_SHAPE
+def test_qemu_accepts_every_power_cut_too(
+    tmp_path: Path, options: CreateOptions
+) -> None:
+    random = Random(12)
+    host, base = overlay(options, random, snapshot=options.refcount_bits > 1)
+    before, seen = bytes(host.content), guest_bytes(host, base)
+    (tmp_path / "base").write_bytes(pread(base, 0, base.size))
+    pull(host, base)
+    path = tmp_path / "top"
+    for state in _thinned(list(crash_states(before, host.history, random, 2)), 6):
+        path.write_bytes(state)
+        assert qemu_check(path).corruptions == 0
+        assert qemu_bytes(path) == seen
+
+
+@pytest.mark.qemu
+def test_a_pulled_image_with_bitmaps_and_large_clusters_is_clean(
+    tmp_path: Path,
+) -> None:
+    options = replace(OVERLAY, size=5 * MiB + 512, cluster_size=2 * MiB)
+    (tmp_path / "base").write_bytes(Random(13).randbytes(options.size))
+    path = tmp_path / "top"
+    make(path, options)
+    qemu_img("bitmap", "--add", "-f", "qcow2", path, "daily")
+    host = RecordedFile(bytearray(path.read_bytes()))
+    base = memory_node((tmp_path / "base").read_bytes())
+    pull(host, base)
+    rewrite_backing(open_recorded(host, base), None, None)
+    path.write_bytes(host.content)
+    qemu_img("check", "-f", "qcow2", path)
+    assert qemu_bytes(path) == (tmp_path / "base").read_bytes()
+    assert b"daily" in qemu_img("info", "-f", "qcow2", path).encode()

@@ -1,7 +1,5 @@
 """What the check finds, on sound and on damaged images, and what repair makes of it."""
 
-import json
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +14,7 @@ from longshored.block.qcow2.repair import rebuild_refcounts, reclaim_leaks
 from longshored.block.qcow2.tables import COPIED, HOST_OFFSET
 from longshored.errors import Kind, ServiceError
 from longshored.units import KiB
+from tests.support.oracle import qemu_check
 from tests.support.overlays import guest_bytes, new_image, open_recorded, take_snapshot
 from tests.support.qcow2 import Builder, qemu_img
 from tests.support.recorder import RecordedFile
@@ -153,14 +152,7 @@ def kinds(leaks: int, corruptions: int) -> dict[str, bool]:
 def qemu_kinds(tmp_path: Path, host: RecordedFile) -> dict[str, bool]:
     path = tmp_path / "image"
     path.write_bytes(host.content)
-    done = subprocess.run(
-        ["qemu-img", "check", "-f", "qcow2", "--output=json", path],
-        check=False,
-        capture_output=True,
-        timeout=60,
-    )
-    report = json.loads(done.stdout)
-    return kinds(report.get("leaks", 0), report.get("corruptions", 0))
+    return kinds(*qemu_check(path))
 
 
 @pytest.mark.qemu

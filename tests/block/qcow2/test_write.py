@@ -1,9 +1,10 @@
 """Guest writes: random ones against a bytearray, then what each kind does alone."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given, settings
@@ -197,6 +198,46 @@ def test_freed_clusters_are_used_again_after_a_flush() -> None:
     node.pwrite(20 * KiB, b"b" * 20 * KiB)
     node.close()
     assert host.size == end
+    assert check(host).clean
+
+
+class Meddled(RecordedFile):
+    """Something happens between the answer where bytes are and their reading."""
+
+    between: ClassVar[list[Callable[[], None]]] = []
+
+    def readinto(self, offset: int, buffer: memoryview) -> None:
+        if len(buffer) == 5 and self.between:
+            self.between.pop()()
+        super().readinto(offset, buffer)
+
+
+def test_a_reader_never_sees_what_its_cluster_was_reused_for() -> None:
+    host = Meddled(new_image(ALONE).content)
+    node = open_recorded(host)
+    node.pwrite(0, b"first")
+    node.pwrite(4 * KiB, b"other")
+
+    def reuse() -> None:
+        node.discard(0, 2 * KiB)
+        node.flush()
+        node.pwrite(8 * KiB, b"third")
+
+    host.between.append(reuse)
+    assert pread(node, 0, 5) == bytes(5)
+    assert not host.between
+
+
+def test_a_block_device_does_not_grow() -> None:
+    content = new_image(ALONE).content
+    host = RecordedFile(content.ljust(20 * KiB, b"\0"), is_device=True)
+    node = open_recorded(host)
+    node.pwrite(0, b"a" * 2 * KiB)
+    with pytest.raises(ServiceError) as caught:
+        node.pwrite(8 * KiB, b"a" * 30 * KiB)
+    assert caught.value.kind is Kind.NO_SPACE
+    node.close()
+    assert host.size == 20 * KiB
     assert check(host).clean
 
 

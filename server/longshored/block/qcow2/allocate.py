@@ -9,6 +9,7 @@ are reserved have no count and no pointer: after a crash they are free space.
 from bisect import bisect_right
 from collections.abc import Iterable
 
+from ...errors import Kind, ServiceError
 from ...units import round_up
 from .damage import invalid
 from .hostfile import HostFile
@@ -141,6 +142,14 @@ class Allocator:
         return first
 
     def _allocate_to(self, end: int) -> None:
+        if self._host.is_device and end * self._cluster > self._host.size:
+            raise ServiceError(
+                Kind.NO_SPACE,
+                "The block device is too small for what the image needs",
+                needed=end * self._cluster,
+                available=self._host.size,
+                uri=self._host.uri,
+            )
         start = max(self._end, self._roomy_until)
         if end <= start:
             return

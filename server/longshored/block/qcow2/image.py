@@ -7,6 +7,7 @@ lock. Writing is the writer's business; the node only passes it on.
 import threading
 from collections.abc import Iterator
 
+from ...errors import ServiceError
 from ..extent import Data, Extent
 from ..node import BlockNode, Buffer, Limits, Mode
 from ..raw import RawNode
@@ -69,6 +70,18 @@ class Qcow2Node:
             yield from self.metadata.extents(offset, length)
 
     def readinto(self, offset: int, buffer: memoryview) -> None:
+        while True:
+            reuses = self.metadata.reuses
+            try:
+                self._read_once(offset, buffer)
+            except ServiceError:
+                if reuses == self.metadata.reuses:
+                    raise
+            # Else a cluster may have got other bytes between answer and read.
+            if reuses == self.metadata.reuses:
+                return
+
+    def _read_once(self, offset: int, buffer: memoryview) -> None:
         for extent in self.extents(offset, len(buffer)):
             part = buffer[extent.start - offset : extent.end - offset]
             if extent.data is not Data.UNALLOCATED:

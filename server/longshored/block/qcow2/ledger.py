@@ -63,6 +63,9 @@ class Tables(Protocol):
     def replace(self, l1_index: int, entry: int, table: Words) -> None:
         """From now on readers see this; kept until `settle`."""
 
+    def note_reuse(self) -> None:
+        """Clusters that were replaced may from now on be written over."""
+
     def settle(self) -> None:
         """The file holds what was replaced; it may leave the memory."""
 
@@ -137,6 +140,7 @@ class Ledger:
             self._changed.clear()
             self._changed_l1.clear()
             if self.allocator.settle():
+                self._tables.note_reuse()
                 # No flush: until it is durable the clusters are merely leaked.
                 self._refcounts.write_blocks()
                 crash_point("publish.freed")

@@ -55,11 +55,17 @@ class Metadata:
         self._l2: OrderedDict[int, Words] = OrderedDict()
         self._unwritten: dict[int, Words] = {}
         self._changes = 0
+        self._reuses = 0
 
     @property
     def changes(self) -> int:
         """Grows whenever the mapping changes: what was learned before may be stale."""
         return self._changes
+
+    @property
+    def reuses(self) -> int:
+        """Grows before clusters are used for something else: a read may be stale."""
+        return self._reuses
 
     @property
     def file_size(self) -> int:
@@ -77,6 +83,11 @@ class Metadata:
             self._l2.pop(l1_index, None)
             self._unwritten[l1_index] = table
             self._changes += 1
+
+    def note_reuse(self) -> None:
+        """The writer's news: clusters that were replaced may be written over."""
+        with self._lock:
+            self._reuses += 1
 
     def settle(self) -> None:
         """The file has every table that was replaced: they may leave the memory."""
