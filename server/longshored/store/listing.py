@@ -47,7 +47,6 @@ SELECT jobs.record FROM (
     ORDER BY number DESC LIMIT ?
 ) AS found
 JOIN jobs ON jobs.number = found.number
-ORDER BY found.number DESC
 """
 
 _BY_IDS = """
@@ -76,7 +75,9 @@ def page(
     sql = _PAGE.format(runs=" UNION ".join(text for text, _ in runs))
     values = [value for _, of_run in runs for value in of_run]
     rows = connection.execute(sql, (*values, limit)).fetchall()
-    return [decode(row[0]) for row in rows]
+    # The right jobs, but a join promises no order.
+    jobs = [decode(row[0]) for row in rows]
+    return sorted(jobs, key=lambda job: job.create_revision, reverse=True)
 
 
 def _named(
