@@ -12,10 +12,10 @@ from longshored.job.spec import ImageRef, PullResult, PullSpec
 from longshored.units import KiB
 from tests.support.chains import make, make_three
 from tests.support.nodes import new_qcow2, raw_file
-from tests.support.oracle import report, visible
 from tests.support.pictures import BLOCK, content, draw, shape
 from tests.support.pulls import Puller, Script
 from tests.support.qcow2 import opened
+from tests.support.verdict import report, visible
 
 
 def drawn(path: Path) -> str:

@@ -12,9 +12,9 @@ from longshored.errors import Kind, ServiceError
 from longshored.units import KiB
 from tests.support.chains import make
 from tests.support.nodes import new_qcow2
-from tests.support.oracle import report, visible
 from tests.support.pictures import BLOCK
 from tests.support.pulls import Puller, Script, cancel
+from tests.support.verdict import report, visible
 
 TOP, MID, BASE = "-----Z--", "-X0--Y--", "ABC-EFGH"
 
@@ -36,6 +36,7 @@ def requests_of_a_whole_run(directory: Path, chunk: int, base: str | None) -> in
     return puller.told.requests
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("base", [None, "base.raw"])
 @pytest.mark.parametrize("chunk", [BLOCK, 20 * KiB])
 def test_a_cancel_at_any_request_leaves_a_valid_chain(
@@ -98,6 +99,7 @@ def points_passed(directory: Path, base: str | None) -> list[tuple[str, int]]:
     return [(name, puller.told.passed[name]) for name in FAIL_POINTS]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("base", [None, "base.raw"])
 def test_a_kill_at_any_step_changes_no_byte_and_the_next_attempt_ends_right(
     tmp_path: Path, base: str | None

@@ -42,6 +42,7 @@ class Script:
     fail_nth: int = 1
     failure: Callable[[], BaseException] = Crash
     on_stop: Callable[[], None] = lambda: None
+    on_checkpoint: Callable[[], None] = lambda: None
 
 
 @dataclass(slots=True)
@@ -93,6 +94,7 @@ class ScriptedContext:
 
     def checkpoint(self) -> None:
         self.told.checkpoints += 1
+        self._script.on_checkpoint()
         if self._wanted:
             self._wanted = False
             self._script.at_checkpoint()

@@ -36,12 +36,13 @@ class Faults:
     def handle(self, failure: Failure, feed: Feed) -> None:
         """Return when work can go on, or raise."""
         error = failure.error
-        error.facts.setdefault("guest_offset", failure.copies[0].start)
+        if failure.copies:
+            error.facts.setdefault("guest_offset", failure.copies[0].start)
         match decide(self._policy(failure.side), error, self._count(failure)):
-            case Report():
-                raise error
-            case Skip():
+            case Skip() if failure.copies:
                 self._skip(failure)
+            case Report() | Skip():
+                raise error
             case Retry(delay):
                 feed.give_back(failure.copies)
                 self._wait(delay)

@@ -130,3 +130,11 @@ def still_there(roots: Roots, place: Place, identity: Identity) -> None:
             "The path names another file than the one this job has opened",
             uri=place.path,
         )
+
+
+def space_available(chain: Chain) -> int | None:
+    """Bytes that the file of the top may still grow by; None: it does not grow."""
+    if chain.top.raw.is_device:
+        return None
+    space = os.fstatvfs(chain.top.raw.fd)
+    return space.f_bavail * space.f_frsize

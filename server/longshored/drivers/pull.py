@@ -4,8 +4,6 @@ If a range cannot be read and the policy says skip, the pull goes on with the
 rest, keeps the backing file and fails at the end, as QEMU's block-stream does.
 """
 
-import os
-import stat
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -28,6 +26,7 @@ from .images import (
     open_locked,
     populate_nodes,
     refuse_foreign_holders,
+    space_available,
     walked,
 )
 from .pull_batches import MEASURED, PullBatches, Tuning, requests_of, shape_of
@@ -138,7 +137,7 @@ def _plan(chain: Chain, base: int | None) -> Plan:
         write=lacks.copy,
         zero=lacks.zero,
         space_needed=_space_needed(lacks, shape_of(chain, base).cluster),
-        space_available=_space_available(chain),
+        space_available=space_available(chain),
         chain=tuple(ImageRef(one.uri, one.format.value) for one in chain.layers),
         cancel_leaves=CANCEL_LEAVES,
     )
@@ -154,11 +153,3 @@ def _space_needed(lacks: Totals, cluster: int) -> int:
     return (
         round_up(lacks.copy, cluster) + round_up(24 * clusters, cluster) + 4 * cluster
     )
-
-
-def _space_available(chain: Chain) -> int | None:
-    fd = chain.top.raw.fd
-    if stat.S_ISBLK(os.fstat(fd).st_mode):
-        return None
-    space = os.fstatvfs(fd)
-    return space.f_bavail * space.f_frsize

@@ -16,10 +16,12 @@ from ..block.copy.space import Space
 from ..block.copy.worker import Route
 from ..block.qcow2.bulk import Populator
 from ..block.qcow2.image import Qcow2Node
+from ..errors import Kind, ServiceError
 from ..job.spec import PullStatus
 from ..units import MiB
 from .base import Context
 from .faults import Faults
+from .images import space_available
 from .pull_state import PullState, encode_state
 
 
@@ -74,6 +76,7 @@ class PullBatches:
         self._faults = Faults(context, chain)
         # Changed after each batch.
         self.state = state
+        self._left = 0
 
     def run(self) -> None:
         lacks = total(requests_of(self._chain, self._base))
@@ -92,6 +95,7 @@ class PullBatches:
             self.state = replace(self.state, total=lacks.copy)
         before = max(0, self.state.total - lacks.copy)
         self._context.meter.expect(before + lacks.copy)
+        self._left = lacks.copy
         # What earlier attempts published is one range behind the guest's bytes:
         # which ones they were no longer matters, and no list of them is kept.
         self._context.meter.done(self._shape.size, before)
@@ -112,8 +116,15 @@ class PullBatches:
         if published.failure is None:
             self._faults.clear()
         else:
+            self._note_space(published.failure.error)
             self._faults.handle(published.failure, feed)
         self._context.checkpoint()
+
+    def _note_space(self, error: ServiceError) -> None:
+        if error.kind is Kind.NO_SPACE:
+            error.facts["needed_bytes"] = self._left
+            if (space := space_available(self._chain)) is not None:
+                error.facts["available_bytes"] = space
 
     def _population(self, feed: Feed, lacks: Totals, closing: ExitStack) -> Population:
         raw, meter = self._chain.top.raw, self._context.meter
@@ -160,6 +171,7 @@ class PullBatches:
             copied=self.state.copied + published.copied,
             zeroed=self.state.zeroed + published.zeroed,
         )
+        self._left = max(0, self._left - published.copied)
         status = PullStatus(
             published_bytes=self.state.copied + self.state.zeroed,
             checkpoint_time=self._context.clock.wall(),

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from ...errors import Kind, ServiceError
 from ..qcow2.bulk import Placement
 from .engine import Engine
 from .feed import BatchLimits, Feed
 from .plan import Zero
-from .worker import Failure, Placed
+from .worker import Failure, Placed, Side
 
 CRASH_POINTS = ("pull.batch_copied", "pull.data_flushed", "pull.published")
 
@@ -27,7 +28,10 @@ class Publisher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What one batch made durable, in guest bytes, and what it could not do."""
+    """What one batch made durable, in guest bytes, and what it could not do.
+
+    A failure without copies is one of publishing: the next step tries it again.
+    """
 
     copied: int
     zeroed: int
@@ -42,6 +46,16 @@ class Overlay:
     flush: Callable[[], None]
     note_flush: Callable[[float], None]  # how many seconds it took
     marks_zeros: bool  # else what is zero simply stays unallocated
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    placements: tuple[Placement, ...] = ()
+    copied: int = 0
+    zeroed: int = 0
+
+
+_NOTHING = _Waiting()
 
 
 class Population:
@@ -62,29 +76,46 @@ class Population:
         self._crash_point = crash_point
         self._spend = spend
         self._now = now
+        # What is copied and not yet published.
+        self._waiting = _NOTHING
 
     @property
     def is_done(self) -> bool:
-        return self._feed.is_done
+        return self._feed.is_done and self._waiting == _NOTHING
 
     def step(self, limits: BatchLimits) -> Published:
         """One batch: what was copied in it is durable when this returns."""
+        failure = None
+        if self._waiting == _NOTHING:
+            failure = self._copy(limits)
+        began = self._now()
+        try:
+            self._publish(self._waiting.placements)
+        except ServiceError as error:
+            # Without space for tables nothing was changed, and the copies stay
+            # good. Any other failure leaves the image in a state nobody knows.
+            if error.kind is not Kind.NO_SPACE:
+                raise
+            return Published(0, 0, Failure(Side.TARGET, error, ()))
+        finally:
+            self._spend(self._now() - began)
+        done, self._waiting = self._waiting, _NOTHING
+        return Published(done.copied, done.zeroed, failure)
+
+    def _copy(self, limits: BatchLimits) -> Failure | None:
         self._feed.open(limits)
         batch = self._engine.run(self._feed)
         zeros = self._feed.take_zeros()
-        self._crash_point("pull.batch_copied")
-        began = self._now()
-        self._publish(batch.placed, zeros)
-        self._spend(self._now() - began)
         found = [placed for placed in batch.placed if placed.host_offset is None]
-        return Published(
+        self._waiting = _Waiting(
+            tuple(placements_of(batch.placed, zeros, self._overlay.marks_zeros)),
             copied=_total(batch.placed) - _total(found),
             zeroed=_total(found) + _total(zeros),
-            failure=batch.failure,
         )
+        self._crash_point("pull.batch_copied")
+        return batch.failure
 
-    def _publish(self, placed: Iterable[Placed], zeros: Iterable[Zero]) -> None:
-        placements = list(placements_of(placed, zeros, self._overlay.marks_zeros))
+    def _publish(self, placements: Sequence[Placement]) -> None:
         if not placements:
             return
         began = self._now()

@@ -1,0 +1,156 @@
+"""Pulls of chains that qemu-img made, judged by qemu-img."""
+
+import random
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from longshored.drivers.base import Cancelled
+from longshored.units import KiB, MiB
+from tests.support.pulls import Puller, Script, cancel
+from tests.support.verdict import qemu_backing, qemu_check, qemu_map, qemu_same
+
+pytestmark = [pytest.mark.qemu, pytest.mark.slow]
+
+SIZE = 8 * MiB
+
+
+def qemu(*command: str | Path) -> None:
+    subprocess.run(list(map(str, command)), check=True, capture_output=True)
+
+
+def overlay(path: Path, backing: str, format_: str, options: str = "") -> None:
+    extra = ["-o", options] if options else []
+    qemu(
+        "qemu-img", "create", "-f", "qcow2", "-b", backing, "-F", format_, *extra, path
+    )
+
+
+def write(path: Path, *words: str) -> None:
+    qemu("qemu-io", "-f", "qcow2", *(w for word in words for w in ("-c", word)), path)
+
+
+def noise(path: Path, length: int = SIZE) -> None:
+    data = bytearray(random.Random(path.name).randbytes(length))
+    data[length // 4 : length // 2] = bytes(length // 4)
+    path.write_bytes(data)
+
+
+def check_pull(puller: Puller, base: str | None = None) -> None:
+    """Before, halfway and after: valid, and the same bytes as a copy kept aside."""
+    top = puller.directory / "top.qcow2"
+    before = puller.directory / "before.raw"
+    qemu("qemu-img", "convert", "-f", "qcow2", "-O", "raw", top, before)
+    script = Script(chunk=256 * KiB, wish_at=4, at_checkpoint=cancel)
+    with pytest.raises(Cancelled):
+        puller.pull(base=base, script=script)
+    assert qemu_check(top) == 0
+    assert qemu_same(before, top, "raw")
+    puller.saved = None
+    puller.pull(base=base)
+    assert qemu_check(top) == 0
+    assert qemu_same(before, top, "raw")
+    assert qemu_backing(top) == ((base, "raw") if base else (None, None))
+
+
+def make_base(directory: Path) -> None:
+    noise(directory / "base.raw")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "cluster_size=512",
+        "cluster_size=4k,refcount_bits=1",
+        "cluster_size=64k,refcount_bits=64,lazy_refcounts=on",
+        "cluster_size=2M",
+        "cluster_size=64k,compat=0.10",
+        "cluster_size=16k,extended_l2=on",
+    ],
+)
+@pytest.mark.parametrize("base", [None, "base.raw"])
+def test_tops_of_every_kind(puller: Puller, options: str, base: str | None) -> None:
+    make_base(puller.directory)
+    overlay(puller.directory / "mid.qcow2", "base.raw", "raw", "cluster_size=8k")
+    write(
+        puller.directory / "mid.qcow2",
+        *(f"write -P {n} {n * 200}k 33k" for n in range(1, 20)),
+        "write -z 2M 1M",
+        "write -P 0 3M 100k",
+        "write -P 9 5M 64k",
+    )
+    overlay(puller.directory / "top.qcow2", "mid.qcow2", "qcow2", options)
+    top_writes = [f"write -P {n} {n * 300}k 2k" for n in range(1, 12)]
+    write(puller.directory / "top.qcow2", *top_writes, "write -P 7 1M 128k")
+    check_pull(puller, base)
+
+
+def test_compressed_links(puller: Puller) -> None:
+    make_base(puller.directory)
+    qemu(
+        *("qemu-img", "convert", "-c", "-f", "raw", "-O", "qcow2"),
+        *(puller.directory / "base.raw", puller.directory / "mid.qcow2"),
+    )
+    overlay(puller.directory / "top.qcow2", "mid.qcow2", "qcow2")
+    check_pull(puller)
+
+
+def test_a_top_with_snapshots_keeps_them(puller: Puller) -> None:
+    make_base(puller.directory)
+    top = puller.directory / "top.qcow2"
+    overlay(top, "base.raw", "raw")
+    write(top, "write -P 1 0 300k", "write -P 2 3M 64k")
+    qemu("qemu-img", "snapshot", "-c", "one", top)
+    write(top, "write -P 3 64k 64k")
+    check_pull(puller)
+    qemu("qemu-img", "snapshot", "-a", "one", top)
+    assert qemu_check(top) == 0
+
+
+def test_a_whole_pull_leaves_holes_where_the_chain_has_none(puller: Puller) -> None:
+    make_base(puller.directory)
+    overlay(puller.directory / "top.qcow2", "base.raw", "raw")
+    puller.pull()
+    data = [
+        (run["start"], run["length"])
+        for run in qemu_map(puller.directory / "top.qcow2")
+        if run["data"]
+    ]
+    assert data == [(0, SIZE // 4), (SIZE // 2, SIZE // 2)]
+
+
+def test_a_base_in_another_directory_is_named_from_the_top(puller: Puller) -> None:
+    (puller.directory / "deep" / "er").mkdir(parents=True)
+    noise(puller.directory / "base.raw")
+    overlay(puller.directory / "deep" / "mid.qcow2", "../base.raw", "raw")
+    overlay(puller.directory / "deep" / "er" / "top.qcow2", "../mid.qcow2", "qcow2")
+    top = puller.directory / "deep" / "er" / "top.qcow2"
+    result = puller.pull("deep/er/top.qcow2", "base.raw")
+    assert result.backing_name == "../../base.raw"
+    assert qemu_backing(top) == ("../../base.raw", "raw")
+    assert qemu_check(top) == 0
+
+
+def test_a_top_that_a_process_has_open_is_busy_with_its_pid(puller: Puller) -> None:
+    make_base(puller.directory)
+    top = puller.directory / "top.qcow2"
+    overlay(top, "base.raw", "raw")
+    holder = subprocess.Popen(
+        ["qemu-io", "-f", "qcow2", str(top)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdin is not None
+    assert holder.stdout is not None
+    try:
+        holder.stdin.write("length\n")
+        holder.stdin.flush()
+        holder.stdout.readline()
+        obstacle = puller.driver.plan(puller.spec()).obstacle
+        assert obstacle is not None
+        assert obstacle.facts["pid"] == holder.pid
+        assert obstacle.facts["command"] == "qemu-io"
+    finally:
+        holder.communicate("quit\n", timeout=10)
