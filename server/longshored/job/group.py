@@ -4,12 +4,12 @@ A job without a group is a group of one, so there is one rule for all.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from ..clock import Instant
 from ..errors import Kind
 from . import life
 from .model import Ask, Failure, Job
+from .replace import replace
 from .states import State
 
 _DONE = frozenset({State.WAITING, State.PENDING, State.SUCCEEDED})

@@ -6,8 +6,6 @@ new state. A function that has nothing to do returns the very same Job, so
 "did anything change" is an identity test.
 """
 
-from dataclasses import replace
-
 from ..clock import Instant
 from ..errors import Kind, ServiceError
 from .model import (
@@ -24,6 +22,7 @@ from .model import (
     Transition,
     Worker,
 )
+from .replace import replace
 from .states import Answer, State, Verb, answer, check_move, verbs_allowed
 
 SYSTEM = "longshored"

@@ -73,7 +73,11 @@ def give_up(connection: sqlite3.Connection) -> None:
 
 
 def _write(connection: sqlite3.Connection, batch: Batch, now: Instant) -> None:
-    many = connection.executemany
+    def many(statement: str, rows: Iterable[Row]) -> None:
+        # Most batches have nothing for most statements.
+        if found := list(rows):
+            connection.executemany(statement, found)
+
     many(_ADD_EVENT, _events(batch))
     many(_ADD_JOB_ID, batch.added.items())
     many(_PUT_JOB, _jobs(batch))

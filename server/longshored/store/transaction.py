@@ -8,12 +8,13 @@ writes those down when the batch is complete.
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from ..clock import Instant
 from ..errors import Kind, ServiceError
 from ..job.model import Job
+from ..job.replace import replace
 from .change import Change, ChangeKind
 from .faults import translated
 from .overlay import Overlay
