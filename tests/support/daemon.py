@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import grpc
+import structlog
 
 from longshore.v1 import (
     image_service_pb2_grpc,
@@ -98,6 +99,8 @@ class LocalDaemon:
         clock: Clock | None = None,
         tuning: Tuning | None = None,
     ) -> None:
+        # Unless a test wants more: a line per call hides what matters.
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="daemon")
         more: dict[str, Any] = {}
@@ -127,6 +130,11 @@ class LocalDaemon:
             self.on_loop(self.daemon.stop())
         finally:
             self._end_loop()
+
+    def stop_once(self) -> None:
+        """Drain it unless a test has done so."""
+        if not self._loop.is_closed():
+            self.stop()
 
     def on_loop(self, work: Coroutine[Any, Any, T]) -> T:
         future: Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -229,6 +237,3 @@ class DaemonProcess:
             self.lines.append({"event": line.rstrip()})
         if self.lines[-1].get("event") == "ready":
             self._ready.set()
-
-
-Make = Callable[..., LocalDaemon]

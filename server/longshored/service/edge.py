@@ -23,6 +23,7 @@ from ..scheduler.newjob import Caller
 from . import status
 from .callers import Origin, identify
 from .frames import Frame
+from .watch import StalledError
 
 Answer = Message | bytes
 """What a method returns: a message, or one that is serialised already."""
@@ -38,6 +39,8 @@ _ALWAYS_SERVED = frozenset(
 # Refused from the moment the daemon begins to go down.
 _MAKES_SOMETHING = frozenset({"CreateJob", "CreateJobGroup", "CreateImage"})
 
+_STALLED = "The stream was given up: its reader took nothing for too long"
+
 _log = structlog.get_logger(__name__)
 
 
@@ -47,6 +50,8 @@ class Context(Protocol):
     def peer(self) -> str: ...
 
     def invocation_metadata(self) -> Any: ...
+
+    async def abort(self, code: grpc.StatusCode, details: str) -> NoReturn: ...
 
     async def abort_with_status(self, status: grpc.Status) -> NoReturn: ...
 
@@ -106,6 +111,11 @@ class Edge:
             except asyncio.CancelledError:
                 self._log(call, "stream_cancelled")
                 raise
+            except StalledError:
+                self._log(call, "stream_stalled")
+                # The place is free already. The reader finds this behind what it
+                # did not take, and resumes after its last cursor.
+                await context.abort(grpc.StatusCode.UNAVAILABLE, _STALLED)
             except Exception as error:  # noqa: BLE001 - the edge answers everything
                 await self._fail(call, request, error, context)
             self._log(call, "stream_ended")

@@ -160,6 +160,10 @@ class WatchHub:
         return self.reader.oldest()
 
 
+class StalledError(Exception):
+    """A reader took nothing for so long that its stream is given up (W20)."""
+
+
 class Watch:
     """One stream, from the first frame to the last."""
 
@@ -177,8 +181,8 @@ class Watch:
         "_waiter",
         "_wish",
         "_write",
+        "_write_timed_out",
         "_writing_since",
-        "write_timed_out",
     )
 
     def __init__(self, hub: WatchHub, wish: Wish, write: Write) -> None:
@@ -195,7 +199,7 @@ class Watch:
         self._opened_at = self._last_write = hub.clock.now()
         self._topic: Topic | None = None
         self._task: asyncio.Task[None] | None = None
-        self.write_timed_out = False
+        self._write_timed_out = False
 
     def wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -209,6 +213,7 @@ class Watch:
         """Serve until the planned end. Raises ServiceError, or is cancelled."""
         hub, wish = self._hub, self._wish
         self._task = asyncio.current_task()
+        assert self._task is not None, "streams are served by tasks"
         topic = hub.log.join(wish.selection.key, wish.selection.query, self)
         self._topic = topic
         if wish.progress:
@@ -217,6 +222,11 @@ class Watch:
         try:
             await self._open()
             await self._follow(topic)
+        except asyncio.CancelledError:
+            if not self._write_timed_out:
+                raise
+            self._task.uncancel()
+            raise StalledError from None
         finally:
             if self._timer is not None:
                 self._timer.cancel()
@@ -343,8 +353,8 @@ class Watch:
             self.wake()
         elif self._hub.clock.now() - since >= self._hub.pace.write_timeout:
             # W20: below this the transport holds more than any reader needs.
-            self.write_timed_out = True
-            assert self._task is not None
+            self._write_timed_out = True
+            assert self._task is not None, "it set the timer"
             self._task.cancel()
             return
         self._arm()

@@ -1,0 +1,51 @@
+"""A daemon with a scripted driver behind a real socket."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.daemon import LocalDaemon, Place, Stubs
+from tests.support.drivers import Scripted
+
+Open = Callable[..., LocalDaemon]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+@pytest.fixture
+def driver() -> Scripted:
+    return Scripted()
+
+
+@pytest.fixture
+def open_daemon(place: Place, driver: Scripted) -> Iterator[Open]:
+    """Starts daemons on the test's place; whatever still runs is drained at the end."""
+    with ExitStack() as running:
+
+        def start(
+            *, sections: dict[str, Any] | None = None, **parts: Any
+        ) -> LocalDaemon:
+            parts.setdefault("drivers", [driver])
+            daemon = LocalDaemon(place.config(**(sections or {})), **parts).start()
+            running.callback(daemon.stop_once)
+            return daemon
+
+        yield start
+
+
+@pytest.fixture
+def daemon(open_daemon: Open) -> LocalDaemon:
+    return open_daemon()
+
+
+@pytest.fixture
+def stubs(daemon: LocalDaemon) -> Iterator[Stubs]:
+    stubs = daemon.connect()
+    yield stubs
+    stubs.close()
