@@ -77,8 +77,8 @@ def test_the_form_is_as_it_was() -> None:
     text = encode(replace(a_job(), history=()))
     assert text.partition("{")[2] == (
         '"number":0,"uid":"018f3c2a-0000-7000-8000-000000000001","job_id":"job-1",'
-        '"kind":"block.pull","spec":{"top":{"uri":"/images/top.qcow2",'
-        '"format":"qcow2"}},"create_time":1}'
+        '"kind":"block.pull","create_time":1,'
+        '"spec":{"top":{"uri":"/images/top.qcow2","format":"qcow2"}}}'
     )
 
 

@@ -34,7 +34,18 @@ _BODY = len(_HEAD) + 9
 
 
 def encode(job: Job) -> str:
-    body = _to_json(_codec(Job).encode(job))
+    values, fields = _job_fields()
+    plain: dict[str, Any] = {}
+    parts: list[str] = []
+    for (name, default, text, translate), item in zip(fields, values(job), strict=True):
+        if item is default or item == default:
+            continue
+        if text is not None:
+            parts.append(f',"{name}":{text(item)}')
+        else:
+            plain[name] = item if translate is None else translate(item)
+    # `plain` is never empty: a job has a number.
+    body = f"{_to_json(plain)[:-1]}{''.join(parts)}}}"
     return f"{_HEAD}{zlib.crc32(body.encode('ascii')):08x} {body}"
 
 
@@ -79,9 +90,7 @@ def _codec(cls: type) -> _Codec:
     fields = dataclasses.fields(cls)
     names = tuple(field.name for field in fields)
     defaults = tuple(_default(field) for field in fields)
-    ways = {
-        n: _way(n, hints[n]) if cls is Job else _translation(hints[n]) for n in names
-    }
+    ways = {name: _way(cls, name, hints[name]) for name in names}
     encoders = tuple(ways[name][0] for name in names)
     decoders = {name: ways[name][1] for name in names}
     # One field alone would come bare, not as a tuple.
@@ -115,6 +124,54 @@ def _codec(cls: type) -> _Codec:
     return _Codec(encode, decode_by_kind if cls is Job else decode)
 
 
+_Field = tuple[str, object, Callable[[Any], str] | None, "Translate | None"]
+
+
+@cache
+def _job_fields() -> tuple[Callable[[Job], tuple[Any, ...]], list[_Field]]:
+    """How to read a job's fields, and for each: name, default, way to text or JSON."""
+    hints = typing.get_type_hints(Job)
+    fields: list[_Field] = [
+        (
+            field.name,
+            _default(field),
+            _text(field.name, hints),
+            _way(Job, field.name, hints[field.name])[0],
+        )
+        for field in dataclasses.fields(Job)
+    ]
+    return attrgetter(*(name for name, *_ in fields)), fields
+
+
+def _text(name: str, hints: dict[str, Any]) -> Callable[[Any], str] | None:
+    """For the parts of a job that are values of their own: text, mostly remembered."""
+    hint = hints[name]
+    inner = typing.get_args(hint)
+    if name in _BY_KIND or dataclasses.is_dataclass(hint):
+        return _remembered
+    if typing.get_origin(hint) is tuple and dataclasses.is_dataclass(inner[0]):
+        return lambda items: f"[{','.join([_remembered(item) for item in items])}]"
+    return None
+
+
+# A change of a job leaves most of its parts the very same objects (spec, nodes,
+# options, old history), so their text is remembered by identity. The object is
+# kept with it: its id cannot be used again meanwhile.
+_MEMORY = 8192
+_texts: dict[int, tuple[object, str]] = {}
+
+
+def _remembered(value: Any) -> str:
+    known = _texts.get(id(value))
+    if known is not None and known[0] is value:
+        return known[1]
+    text = _to_json(_codec(value.__class__).encode(value))
+    if len(_texts) >= _MEMORY:
+        _texts.clear()
+    _texts[id(value)] = (value, text)
+    return text
+
+
 def _default(field: "dataclasses.Field[Any]") -> object:
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory()
@@ -124,10 +181,9 @@ def _default(field: "dataclasses.Field[Any]") -> object:
 _Way = tuple[Translate | None, Translate | None]
 
 
-def _way(name: str, hint: Any) -> _Way:
-    if name in _BY_KIND:
-        return (lambda v: _codec(v.__class__).encode(v)), None
-    return _translation(hint)
+def _way(cls: type, name: str, hint: Any) -> _Way:
+    by_kind = cls is Job and name in _BY_KIND
+    return (None, None) if by_kind else _translation(hint)
 
 
 def _translation(hint: Any) -> _Way:
