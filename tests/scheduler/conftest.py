@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.scheduler.house import House
 from tests.support.drivers import Scripted
 

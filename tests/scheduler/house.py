@@ -52,9 +52,7 @@ class House:
             reader=self.reader,
             drivers=by_kind([driver]),
             clock=self.clock,
-            settings=Settings(
-                host="here", epoch=self._database.meta.epoch, **settings
-            ),
+            settings=Settings(host="here", epoch=self._database.meta.epoch, **settings),
             fail_point=fail_point,
         )
         self.scheduler.on_change.append(self._note)

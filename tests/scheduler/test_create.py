@@ -3,9 +3,6 @@
 import threading
 
 import pytest
-from tests.scheduler.conftest import OpenHouse
-from tests.scheduler.house import ALICE, House
-from tests.support.drivers import KIND, Scripted, Steady, node, spec
 
 from longshored.drivers.base import Plan
 from longshored.errors import Kind, ServiceError
@@ -13,6 +10,9 @@ from longshored.job.model import PendingReason, RateLimit
 from longshored.job.spec import ImageRef, PullSpec
 from longshored.job.states import State, Verb
 from longshored.scheduler.newjob import Caller, Created, NewJob, OnConflict
+from tests.scheduler.conftest import OpenHouse
+from tests.scheduler.house import ALICE, House
+from tests.support.drivers import KIND, Scripted, Steady, node, spec
 
 S = State
 
@@ -131,9 +131,7 @@ def test_return_existing_refuses_where_another_thing_is_done(
 
 def test_a_request_made_twice_makes_one_job(house: House) -> None:
     first = house.create("a", request_id="r1", body="same")
-    again = house.scheduler.create(
-        house.new("a"), ALICE, request_id="r1", body="same"
-    )
+    again = house.scheduler.create(house.new("a"), ALICE, request_id="r1", body="same")
     assert again.replayed
     assert again.job.number == first.number
     # The answer is the job as it is now, not as it was.
@@ -164,9 +162,7 @@ def test_a_request_id_for_another_request_is_refused(house: House) -> None:
 def test_a_request_id_is_its_callers_own(house: House) -> None:
     house.create("a", request_id="r1", body="one")
     bob = Caller("bob")
-    created = house.scheduler.create(
-        house.new("b"), bob, request_id="r1", body="two"
-    )
+    created = house.scheduler.create(house.new("b"), bob, request_id="r1", body="two")
     assert not created.replayed
 
 
@@ -184,9 +180,7 @@ def test_two_equal_requests_at_once_make_one_job(house: House) -> None:
     def ask() -> None:
         begin.wait(20)
         new = house.new("a")
-        answers.append(
-            house.scheduler.create(new, ALICE, request_id="r1", body="same")
-        )
+        answers.append(house.scheduler.create(new, ALICE, request_id="r1", body="same"))
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:

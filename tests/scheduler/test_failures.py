@@ -2,15 +2,14 @@
 
 from dataclasses import replace
 
-from tests.scheduler.house import House
-from tests.support.drivers import Gate, Scripted, Steady, in_turn, raising
-
 from longshored.drivers.base import Context
 from longshored.errors import Kind, ServiceError
 from longshored.job.model import Holder, Worker
 from longshored.job.nodes import IoStatus
 from longshored.job.states import State, Verb
 from longshored.store.transaction import Transaction
+from tests.scheduler.house import House
+from tests.support.drivers import Gate, Scripted, Steady, in_turn, raising
 
 S = State
 

@@ -1,14 +1,14 @@
 """Groups: made together, visible together, or not at all."""
 
 import pytest
-from tests.scheduler.conftest import OpenHouse
-from tests.scheduler.house import ALICE, House
-from tests.support.drivers import Gate, Scripted, Steady, in_turn, node, raising
 
 from longshored.errors import Kind, ServiceError
 from longshored.job.model import PendingReason
 from longshored.job.states import State, Verb
 from longshored.scheduler.newjob import NewGroup, OnConflict
+from tests.scheduler.conftest import OpenHouse
+from tests.scheduler.house import ALICE, House
+from tests.support.drivers import Gate, Scripted, Steady, in_turn, node, raising
 
 S = State
 
@@ -186,9 +186,7 @@ def test_two_queued_groups_that_cross_do_not_lock_each_other_out(
 
 def test_a_group_request_made_twice_makes_one_group(house: House) -> None:
     members = [house.new("a"), house.new("b")]
-    first, _ = house.scheduler.create_group(
-        members, ALICE, request_id="g", body="same"
-    )
+    first, _ = house.scheduler.create_group(members, ALICE, request_id="g", body="same")
     again, replayed = house.scheduler.create_group(
         members, ALICE, request_id="g", body="same"
     )

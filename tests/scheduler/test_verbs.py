@@ -1,12 +1,12 @@
 """What users ask, and who wins when a worker is faster: races as names."""
 
 import pytest
-from tests.scheduler.house import ALICE, House
-from tests.support.drivers import Gate, Scripted, Steady
 
 from longshored.errors import Kind, ServiceError
 from longshored.job.model import RateLimit
 from longshored.job.states import State, Verb
+from tests.scheduler.house import ALICE, House
+from tests.support.drivers import Gate, Scripted, Steady
 
 S = State
 
@@ -204,9 +204,7 @@ def test_options_of_a_running_job_change_live(house: House, driver: Scripted) ->
     job = house.create("a")
     limit = RateLimit(speed_bytes_per_second=1000)
 
-    house.scheduler.update(
-        job.job_id, lambda options: type(options)(rate=limit), ALICE
-    )
+    house.scheduler.update(job.job_id, lambda options: type(options)(rate=limit), ALICE)
     control = house.scheduler._runner.control(job.number)
     assert control is not None
     assert control.options.rate == limit

@@ -17,6 +17,7 @@ class Stage(Enum):
     WORKING = "working"  # a thread is in run(), or on its way there or back
     RESTING = "resting"  # work done, nodes open and locked, no thread
     ENDING = "ending"  # a thread finalises, unwinds or closes it
+    OVER = "over"
 
 
 @dataclass(slots=True, eq=False)

@@ -103,6 +103,7 @@ class Cycle:
 
     def _react(self, job: Job) -> None:
         if job.is_final:
+            self._runner.ended(job)
             self._sweeper.note(job)
         elif job.worker is None or job.worker.epoch != self._epoch:
             return

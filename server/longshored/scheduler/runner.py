@@ -82,6 +82,12 @@ class Runner:
         if (task := self._next(attempt)) is not None:
             self._pool.run(task)
 
+    def ended(self, job: Job) -> None:
+        """A job has ended durably: from now on it is not at work for anyone."""
+        attempt = self._attempts.get(job.number)
+        if attempt is not None:
+            self._forget(attempt)
+
     def has(self, job: Job) -> bool:
         """Is the job's present claim that of an attempt here?"""
         attempt = self._attempts.get(job.number)
@@ -247,6 +253,9 @@ class Runner:
 
     def _forget(self, attempt: Attempt) -> None:
         with self._lock:
+            if attempt.stage is Stage.OVER:
+                return
+            attempt.stage = Stage.OVER
             if self._attempts.get(attempt.number) is attempt:
                 del self._attempts[attempt.number]
         self._throttles.leave(attempt.control.job)

@@ -6,10 +6,11 @@ change while requests wait in its line: they are told to look again.
 """
 
 import threading
+from collections import Counter
 from dataclasses import dataclass
 
 from ..block.bucket import LARGEST_CHUNK, Bucket, Ticket, chunk_size
-from ..job.model import Job, RateLimit
+from ..job.model import Group, Job, RateLimit
 from ..job.progress import LimitedBy
 
 UNLIMITED = RateLimit()
@@ -110,39 +111,45 @@ class Throttle:
 
 
 class Throttles:
-    """The levels that jobs share. Only for the journal's thread."""
+    """The levels that jobs share: one of the daemon, one a device, one a group."""
 
     def __init__(self, daemon: RateLimit, device: RateLimit) -> None:
         # Set once.
-        self._lock = threading.Lock()
         self._daemon = Level(LimitedBy.DAEMON, daemon)
         self._device_rate = device
-        # Grow and shrink with the jobs that run.
+        # Guarded by _lock, and so is every level.
+        self._lock = threading.Lock()
         self._devices: dict[str, Level] = {}
         self._groups: dict[str, Level] = {}
-        self._members: dict[str, int] = {}
+        self._members: Counter[str] = Counter()
 
     def join(self, job: Job) -> Throttle:
         """The throttle of a job that is about to run. Each device is charged once."""
         devices = sorted({node.device for node in job.nodes if node.device})
-        levels = [self._daemon, *map(self._device, devices)]
-        if job.group is not None:
-            group_id = job.group.group_id
-            self._members[group_id] = self._members.get(group_id, 0) + 1
-            fresh = Level(LimitedBy.GROUP, job.group.rate)
-            levels.append(self._groups.setdefault(group_id, fresh))
+        with self._lock:
+            levels = [self._daemon, *map(self._device_locked, devices)]
+            if job.group is not None:
+                levels.append(self._group_locked(job.group))
         levels.append(Level(LimitedBy.JOB_RATE, job.options.rate))
         return Throttle(tuple(levels), self._lock)
 
     def leave(self, job: Job) -> None:
+        """The job is over; the last of a group takes the group's level with it."""
         if job.group is None:
             return
         group_id = job.group.group_id
-        self._members[group_id] -= 1
-        if not self._members[group_id]:
-            del self._members[group_id], self._groups[group_id]
+        with self._lock:
+            self._members[group_id] -= 1
+            if not self._members[group_id]:
+                del self._members[group_id], self._groups[group_id]
 
-    def _device(self, name: str) -> Level:
+    def _device_locked(self, name: str) -> Level:
         if name not in self._devices:
             self._devices[name] = Level(LimitedBy.DEVICE, self._device_rate)
         return self._devices[name]
+
+    def _group_locked(self, group: Group) -> Level:
+        self._members[group.group_id] += 1
+        if group.group_id not in self._groups:
+            self._groups[group.group_id] = Level(LimitedBy.GROUP, group.rate)
+        return self._groups[group.group_id]
