@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypedDict
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from .enums import JobEventKind, JobState
 from .errors import (
     ConnectionFailed,
@@ -49,6 +51,7 @@ class Event:
     revision: int
     job: job_pb2.Job
     previous_state: JobState
+    event_time: Timestamp
     cursor: watch_pb2.Cursor
 
 
@@ -203,6 +206,7 @@ class Watcher:
                 event.revision,
                 event.job,
                 event.previous_state,
+                event.event_time,
                 cursor,
             )
             self.cursor = cursor

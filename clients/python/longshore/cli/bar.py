@@ -1,58 +1,89 @@
-"""The live bar of one job on a terminal: bytes, rate, ETA, what limits it."""
+"""The live bar of one job on a terminal: bytes, rate, ETA, what limits it.
 
-import os
+One line, drawn over and over, that always fits: what says least goes first.
+"""
 
-from rich.console import Console
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
+import sys
+from typing import TextIO
 
 from ..v1 import job_pb2
 from . import words
+from .table import Cut, shorten
+from .terminal import paint, wants_color, width
 
-BAR_WIDTH = 30
+WIDEST = 30
+NARROWEST = 10
+# Where the width of the terminal is not known.
+USUAL_WIDTH = 80
+
+GAP = "  "
 
 
 class Bar:
-    """One line that is drawn over and over; the last one stays."""
+    """The last line stays when it is closed."""
 
-    def __init__(self, color: str) -> None:
-        is_plain = color == "never" or (
-            color == "auto" and ("NO_COLOR" in os.environ or _is_dumb())
-        )
-        console = Console(
-            stderr=True,
-            no_color=is_plain,
-            force_terminal=True if color == "always" else None,
-            highlight=False,
-        )
-        self._live = Live(console=console, auto_refresh=False, transient=False)
-        self._live.start()
+    def __init__(self, color: str, stream: TextIO | None = None) -> None:
+        self._stream = sys.stderr if stream is None else stream
+        self._color = wants_color(self._stream, color)
+        self._line = ""
 
     def update(self, job: job_pb2.Job) -> None:
-        self._live.update(line(job), refresh=True)
+        # The last column stays free: a line that fills it would wrap.
+        room = (width(self._stream) or USUAL_WIDTH) - 1
+        self._line = line(job, room, color=self._color)
+        self._write(f"\r{self._line}\x1b[K")
+
+    def say(self, text: str) -> None:
+        self._write(f"\r\x1b[Klongshore: {text}\n{self._line}")
 
     def close(self) -> None:
-        self._live.stop()
+        if self._line:
+            self._line = ""
+            self._write("\n")
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
 
 
-def _is_dumb() -> bool:
-    return os.environ.get("TERM", "dumb") == "dumb"
+def line(job: job_pb2.Job, room: int, *, color: bool = False) -> str:
+    """A bar and as many words as there is room for."""
+    state = f"{words.state(job):<9}"
+    texts = _texts(job)
+    while texts and len(GAP.join(texts)) + len(state) + NARROWEST + 4 > room:
+        # The remark of a job that stands still is the most important, and long.
+        if len(texts) == 1:
+            texts = [shorten(texts[0], max(1, room - len(state) - 4), Cut.RIGHT)]
+            return GAP.join([state, *texts])
+        texts.pop()
+    used = len(GAP.join([state, "", *texts]))
+    bar = _bar(job, max(NARROWEST, min(WIDEST, room - used)), color=color)
+    shown = paint(state, words.state_color(job)) if color else state
+    return GAP.join([shown, bar, *texts])
 
 
-def line(job: job_pb2.Job) -> Table:
+def _texts(job: job_pb2.Job) -> list[str]:
+    """What to say, the most important first."""
+    texts = [words.percent(job.progress), words.amount(job.progress)]
+    if remark := words.remark(job):
+        return [remark, *texts]
+    if (rate := words.rate(job)) != words.NONE:
+        texts.append(rate)
+    if (eta := words.eta(job)) != words.NONE:
+        texts.append(f"eta {eta}")
+    if limit := words.limited_by(job):
+        texts.append(f"limit: {limit}")
+    return texts
+
+
+def _bar(job: job_pb2.Job, length: int, *, color: bool) -> str:
     progress = job.progress
-    row = Table.grid(padding=(0, 1))
-    total = progress.total if progress.HasField("total") else None
-    limit = words.limited_by(progress)
-    row.add_row(
-        Text(words.state(job).lower()),
-        ProgressBar(total=total or 1, completed=progress.current, width=BAR_WIDTH),
-        Text(words.percent(progress)),
-        Text(words.amount(progress)),
-        Text(words.rate(progress)),
-        Text(f"eta {words.eta(progress)}" if progress.HasField("eta") else ""),
-        Text(f"limited by {limit}" if limit else words.remark(job)),
-    )
-    return row
+    done = 0
+    if progress.HasField("total"):
+        done = (
+            length * min(progress.current, progress.total) // progress.total
+            if progress.total
+            else length
+        )
+    full = "━" * done
+    return (paint(full, "36") if color and full else full) + "╌" * (length - done)

@@ -1,15 +1,16 @@
 """Errors of the library as one line that says what to do next, and an exit code."""
 
+import re
+
 import grpc
 
 from ..errors import (
     ConnectionFailed,
     DeadlineExceeded,
-    ImageRefused,
+    HistoryLost,
     InvalidRequest,
     JobCancelled,
     JobFailed,
-    LongshoreError,
     ServiceError,
     TargetBusy,
 )
@@ -26,6 +27,15 @@ _CODES = {
     grpc.StatusCode.PERMISSION_DENIED: Exit.NOT_ALLOWED,
 }
 
+# The code alone says "conflict", but nobody else is in the way.
+_REASONS = {
+    "IMAGE_INVALID": Exit.FAILED,
+    "IMAGE_UNSUPPORTED": Exit.FAILED,
+}
+
+# gRPC wraps what the system said in words about itself.
+_WRAPPED = re.compile(r".*last error: \w+: (.*)", re.DOTALL)
+
 
 def explain(error: Exception) -> tuple[str, Exit]:
     """The line and the code of an error; raises it again if it is a bug of ours."""
@@ -33,33 +43,37 @@ def explain(error: Exception) -> tuple[str, Exit]:
         case JobCancelled():
             return str(error), Exit.CANCELLED
         case JobFailed():
-            return f"{error} [{error.reason}]" if error.reason else str(error), (
-                Exit.FAILED
-            )
+            return _with_reason(str(error), error.reason), Exit.FAILED
         case ConnectionFailed():
+            return unreachable(str(error)), Exit.UNREACHABLE
+        case DeadlineExceeded():
             return (
-                f"the daemon does not answer: {error}; is longshored running? "
-                "Name another with -s or LONGSHORE_ADDRESS",
+                "the daemon did not answer in time; what was asked may have happened",
                 Exit.UNREACHABLE,
             )
-        case DeadlineExceeded():
-            return f"no answer in time: {error}", Exit.UNREACHABLE
         case TimeoutError():
             return str(error), Exit.TIMEOUT
-        case ImageRefused():
-            return service_line(error), Exit.FAILED
-        case ServiceError():
-            return service_line(error), _CODES.get(error.code, Exit.FAILED)
-        case LongshoreError():
+        case HistoryLost():
             return str(error), Exit.FAILED
+        case ServiceError():
+            code = _CODES.get(error.code, Exit.FAILED)
+            return service_line(error), _REASONS.get(error.reason, code)
         case ValueError() | OSError():
             return str(error), Exit.USAGE
         case _:
             raise error
 
 
+def unreachable(text: str) -> str:
+    wrapped = _WRAPPED.fullmatch(text)
+    return (
+        f"the daemon does not answer: {wrapped[1] if wrapped else text}\n"
+        "Is longshored running? Name its address with -s or LONGSHORE_ADDRESS"
+    )
+
+
 def service_line(error: ServiceError) -> str:
-    shown = f"{error.message} [{error.reason}]" if error.reason else error.message
+    shown = _with_reason(error.message, error.reason)
     if isinstance(error, InvalidRequest) and len(error.field_violations) > 1:
         fields = "; ".join(
             f"{field.field}: {field.description}" for field in error.field_violations
@@ -67,6 +81,12 @@ def service_line(error: ServiceError) -> str:
         return f"{shown}: {fields}"
     if isinstance(error, TargetBusy) and error.blocking_job_id:
         return f"{shown}; see: longshore explain {error.blocking_job_id}"
-    if error.request_id:
+    if error.request_id and error.request_id not in shown:
         return f"{shown} (request {error.request_id})"
+    if error.code is grpc.StatusCode.UNIMPLEMENTED and not error.reason:
+        return f"{shown}: is this a longshored, and new enough?"
     return shown
+
+
+def _with_reason(message: str, reason: str) -> str:
+    return f"{message} [{reason}]" if reason else message

@@ -1,14 +1,16 @@
 """Commands about images: make one, show its chain, map it."""
 
-import json
-import sys
+from collections.abc import Iterator
 
+from ..client import Client
 from ..units import format_size
 from ..v1 import image_pb2, image_service_pb2
-from . import output, words
-from .connect import client, image
+from . import words
+from .arguments import Arguments
+from .connect import client, image, links
 from .exits import Exit
-from .parser import Arguments
+from .output import Printer
+from .table import Column, Cut
 
 _COMPRESSION = {
     "zlib": image_pb2.COMPRESSION_TYPE_ZLIB,
@@ -18,7 +20,7 @@ _COMPRESSION = {
 
 def create(args: Arguments) -> Exit:
     request = image_service_pb2.CreateImageRequest(
-        image=image(args["path"], args["format"])
+        image=image(args["path"], args["format"]), backing_chain=links(args)
     )
     if args["size"] is not None:
         request.virtual_size_bytes = args["size"]
@@ -28,9 +30,7 @@ def create(args: Arguments) -> Exit:
         request.qcow2.CopyFrom(qcow2_options(args))
     with client(args) as daemon:
         made = daemon.create_image(request)
-    output.show_one(
-        made, output=args.output, lines=[chain_lines(made)[0]], name=made.uri
-    )
+    Printer.of(args).one(made, [link_line(made.chain[0])], name=made.uri)
     return Exit.DONE
 
 
@@ -51,52 +51,80 @@ def qcow2_options(args: Arguments) -> image_pb2.Qcow2Options:
 
 def chain(args: Arguments) -> Exit:
     with client(args) as daemon:
-        found = daemon.image(image(args["path"], args["format"]))
-    output.show_one(found, output=args.output, lines=chain_lines(found), name=found.uri)
+        found = daemon.image(
+            image(args["path"], args["format"]), backing_chain=links(args)
+        )
+    Printer.of(args).one(found, chain_lines(found), name=found.uri)
     return Exit.DONE
 
 
-def chain_lines(found: image_pb2.Image) -> list[str]:
+def chain_lines(found: image_pb2.Image) -> Iterator[str]:
     """A tree from the top down; under each link, who holds it."""
-    lines = []
     for link in found.chain:
-        indent = "" if link.depth == 0 else "   " * (link.depth - 1) + "└─ "
-        lines.append(
-            f"{indent}{link.uri}  {link.format}  "
-            f"{format_size(link.virtual_size_bytes)}, "
-            f"{format_size(link.allocated_bytes)} allocated"
-        )
+        indent = "   " * link.depth
+        branch = indent[:-3] + "└─ " if link.depth else ""
+        yield f"{branch}{link_line(link)}"
+        if not link.depth:
+            yield from (f"{indent}   {trait}" for trait in traits(found.qcow2))
         held = sorted({words.holder(h) for h in found.holders if h.uri == link.uri})
-        lines.extend(f"{'   ' * link.depth}   held by {holder}" for holder in held)
-    flags = [
-        name
-        for name, is_set in (
-            ("dirty", found.qcow2.dirty),
-            ("corrupt", found.qcow2.corrupt),
-        )
-        if is_set
-    ]
-    return [*lines, *(f"! {name}" for name in flags)]
+        yield from (f"{indent}   held by {holder}" for holder in held)
+
+
+def link_line(link: image_pb2.ImageLink) -> str:
+    return (
+        f"{words.place(link.uri)}  {link.format}  "
+        f"{format_size(link.virtual_size_bytes)}, "
+        f"{format_size(link.allocated_bytes)} allocated"
+    )
+
+
+def traits(qcow2: image_pb2.Qcow2Details) -> Iterator[str]:
+    """What somebody who is about to change the image should know."""
+    if qcow2.corrupt:
+        yield "marked corrupt by a writer"
+    if qcow2.dirty:
+        yield "dirty: its refcounts are to be rebuilt"
+    if qcow2.snapshots:
+        yield f"{len(qcow2.snapshots)} internal snapshots"
+    if qcow2.bitmaps:
+        yield f"bitmaps: {', '.join(bitmap.name for bitmap in qcow2.bitmaps)}"
 
 
 def extents(args: Arguments) -> Exit:
+    printer = Printer.of(args)
+    name = image(args["path"], args["format"])
     with client(args) as daemon:
-        runs = daemon.map(image(args["path"], args["format"]))
-        if args.output == "json":
-            rows = [qemu_row(run) for run in runs]
-            sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+        runs = daemon.map(name, backing_chain=links(args))
+        if printer.is_data:
+            printer.list(map(qemu_row, runs), (), name=str)
         else:
-            columns = [
-                output.Column("START", lambda r: str(r.start_bytes), is_number=True),
-                output.Column("LENGTH", lambda r: str(r.length_bytes), is_number=True),
-                output.Column("DATA", lambda r: data(r)),
-                output.Column("DEPTH", lambda r: str(r.depth), is_number=True),
-                output.Column("OFFSET", host_offset, is_number=True),
-            ]
-            output.show(
-                runs, columns, output=args.output, name=lambda r: str(r.start_bytes)
+            files = {} if printer.form == "name" else names(daemon, name, args)
+            printer.list(
+                runs, map_columns(files), name=lambda run: str(run.start_bytes)
             )
     return Exit.DONE
+
+
+def names(daemon: Client, name: image_pb2.ImageRef, args: Arguments) -> dict[int, str]:
+    """The images of the chain by depth."""
+    found = daemon.image(name, backing_chain=links(args))
+    return {link.depth: words.place(link.uri) for link in found.chain}
+
+
+def map_columns(files: dict[int, str]) -> list[Column]:
+    def file(run: image_pb2.MapExtent) -> str:
+        is_nowhere = run.data == image_pb2.EXTENT_DATA_UNALLOCATED
+        return words.NONE if is_nowhere else files.get(run.depth, words.NONE)
+
+    return [
+        Column("START", lambda run: str(run.start_bytes), is_number=True),
+        Column("LENGTH", lambda run: str(run.length_bytes), is_number=True),
+        Column("SIZE", lambda run: format_size(run.length_bytes), is_number=True),
+        Column("DATA", data),
+        Column("DEPTH", lambda run: str(run.depth), is_number=True, drop=2),
+        Column("OFFSET", host_offset, is_number=True, drop=1),
+        Column("FILE", file, cut=Cut.LEFT),
+    ]
 
 
 def data(run: image_pb2.MapExtent) -> str:

@@ -2,33 +2,57 @@
 
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
+from .arguments import Arguments
 from .exits import CommandError, Exit
-from .parser import Arguments, build
+from .terminal import RED, paint, wants_color
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     # C-core would write its own lines between ours.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    args = Arguments.of(build().parse_args(argv))
+    words = sys.argv[1:] if argv is None else list(argv)
+    if words[:1] == ["__complete"]:
+        from .complete import answer
+
+        return answer(words[1:])
+    from .parser import build
+
+    args = Arguments.of(build().parse_args(words))
+    return run(args)
+
+
+def run(args: Arguments) -> int:
     try:
         return int(find(args.run)(args))
     except CommandError as error:
-        return complain(str(error), error.code)
+        return complain(args, str(error), error.code)
     except KeyboardInterrupt:
         return int(Exit.DETACHED)
     except BrokenPipeError:
         # The reader has seen enough; what is left in the buffer goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(Exit.DONE)
-    except Exception as error:  # noqa: BLE001 - explain() raises what it knows not
-        # The library is loaded only by commands that use it; so are its errors.
-        from .failures import explain
+    except Exception as error:  # noqa: BLE001 - the last resort: never a traceback
+        return complain(args, *explain(error))
 
-        message, code = explain(error)
-        return complain(message, code)
+
+def explain(error: Exception) -> tuple[str, Exit]:
+    # The library is loaded only by commands that use it; so are its errors.
+    from . import failures
+
+    try:
+        return failures.explain(error)
+    except Exception as bug:  # noqa: BLE001 - it is raised again
+        if os.environ.get("LONGSHORE_DEBUG"):
+            traceback.print_exception(bug)
+        what = f"{type(bug).__name__}: {bug}".splitlines()[0]
+        return f"a bug of this program: {what} (LONGSHORE_DEBUG=1 shows more)", (
+            Exit.FAILED
+        )
 
 
 def find(run: str) -> Callable[[Arguments], Exit]:
@@ -40,6 +64,9 @@ def find(run: str) -> Callable[[Arguments], Exit]:
     return found
 
 
-def complain(message: str, code: Exit) -> int:
-    sys.stderr.write(f"error: {message}\n")
+def complain(args: Arguments, message: str, code: Exit) -> int:
+    label = "error:"
+    if wants_color(sys.stderr, args.color):
+        label = paint(label, RED)
+    sys.stderr.write(f"{label} {message}\n")
     return int(code)

@@ -1,29 +1,33 @@
 """Commands about the daemon and about this program."""
 
-from datetime import timedelta
+import sys
 
 from ..v1 import job_pb2, system_service_pb2
-from . import output, words
+from . import complete, output, words
+from .arguments import Arguments
 from .connect import client
-from .exits import MEANINGS, Exit
-from .parser import Arguments, build
+from .exits import MEANINGS, CommandError, Exit
+from .output import Printer
+from .parser import build
 
 
 def capabilities(args: Arguments) -> Exit:
     with client(args) as daemon:
         found = daemon.capabilities()
-    output.show_one(
-        found, output=args.output, lines=capability_lines(found), name=found.version
-    )
+    printer = Printer.of(args)
+    lines = capability_lines(found, is_wide=printer.form == "wide")
+    printer.one(found, lines, name=found.version)
     return Exit.DONE
 
 
-def capability_lines(found: system_service_pb2.GetCapabilitiesResponse) -> list[str]:
+def capability_lines(
+    found: system_service_pb2.GetCapabilitiesResponse, *, is_wide: bool
+) -> list[str]:
     served = [kind.job_type for kind in found.kinds if kind.served]
     later = [kind.job_type for kind in found.kinds if not kind.served]
     kept = ", ".join(
         f"{words.name_of(job_pb2.JobState, rule.state, 'JOB_STATE_')} "
-        f"{timedelta(seconds=rule.age.ToTimedelta().total_seconds())}"
+        f"{words.duration(rule.age) if rule.HasField('age') else 'for ever'}"
         for rule in found.retention
     )
     return output.pairs(
@@ -32,8 +36,11 @@ def capability_lines(found: system_service_pb2.GetCapabilitiesResponse) -> list[
             ("host", found.host),
             ("roots", ", ".join(found.roots)),
             ("serves", ", ".join(served)),
-            ("knows, does not serve", ", ".join(later)),
-            ("running at once", str(found.limits.running_job_count)),
+            (
+                "not yet",
+                ", ".join(later) if is_wide else f"{len(later)} kinds (-o wide)",
+            ),
+            ("runs at once", str(found.limits.running_job_count)),
             ("keeps", kept),
             ("history", f"{found.history_id}, epoch {found.epoch}"),
         ]
@@ -41,10 +48,7 @@ def capability_lines(found: system_service_pb2.GetCapabilitiesResponse) -> list[
 
 
 def completion(args: Arguments) -> Exit:
-    """Made from the parser itself by shtab, so that it cannot fall behind."""
-    import shtab
-
-    output.write([shtab.complete(build(), shell=args["shell"])])
+    output.write([complete.script(args["shell"])])
     return Exit.DONE
 
 
@@ -56,8 +60,16 @@ Durations: 90, 90s, 15m, 1h30m, 250ms."""
 
 
 def topic(args: Arguments) -> Exit:
-    if args["topic"] == "exit-codes":
-        output.write(f"{int(code):>4}  {text}" for code, text in MEANINGS.items())
-    else:
-        output.write([UNITS])
+    match args["topic"]:
+        case None:
+            build().print_help()
+        case "exit-codes":
+            output.write(f"{int(code):>4}  {text}" for code, text in MEANINGS.items())
+        case "units":
+            output.write([UNITS])
+        case name:
+            known = complete.subcommands(build())
+            if name not in known:
+                raise CommandError(f"no command or topic {name!r}; see: longshore help")
+            known[name].print_help(sys.stdout)
     return Exit.DONE

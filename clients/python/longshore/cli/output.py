@@ -9,79 +9,127 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
+from . import terminal
+from .arguments import Arguments
+from .table import Column, one_line, table
 from .yaml import emit
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    title: str
-    cell: Callable[[Any], str]
-    is_number: bool = False
-    is_wide: bool = False  # shown by -o wide only
+class Printer:
+    """Prints in the format that was asked for."""
+
+    form: str
+    color: bool
+    width: int | None
+
+    @classmethod
+    def of(cls, args: Arguments) -> "Printer":
+        return cls(
+            form="name" if args.quiet else args.output,
+            color=terminal.wants_color(sys.stdout, args.color),
+            width=None if args.output == "wide" else terminal.width(sys.stdout),
+        )
+
+    @property
+    def is_data(self) -> bool:
+        """For programs: nothing but messages may be on stdout."""
+        return self.form in ("json", "jsonl", "yaml")
+
+    def list(
+        self,
+        rows: Iterable[Any],
+        columns: Sequence[Column],
+        *,
+        name: Callable[[Any], str],
+        headers: bool = True,
+    ) -> None:
+        """Many messages."""
+        match self.form:
+            case "name":
+                write(name(row) for row in rows)
+            case "json":
+                write([json.dumps([plain(row) for row in rows], indent=2)])
+            case "jsonl":
+                write(json.dumps(plain(row)) for row in rows)
+            case "yaml":
+                write([emit([plain(row) for row in rows])])
+            case _:
+                shown = [c for c in columns if self.form == "wide" or not c.is_wide]
+                lines = table(
+                    list(rows),
+                    shown,
+                    width=self.width,
+                    headers=headers,
+                    color=self.color,
+                )
+                write(lines)
+
+    def one(
+        self, message: Message, lines: Iterable[str], *, name: str, first: bool = True
+    ) -> None:
+        """One message: `lines` are its form for people. Others may go before it."""
+        match self.form:
+            case "name":
+                write([name])
+            case "json":
+                write([json.dumps(plain(message), indent=2)])
+            case "jsonl":
+                write([json.dumps(plain(message))])
+            case "yaml":
+                write(
+                    [emit(plain(message))] if first else ["---", emit(plain(message))]
+                )
+            case _:
+                write(map(one_line, lines))
 
 
-def plain(message: Message) -> Any:
-    """Canonical protobuf JSON: int64 as strings, RFC 3339 times (ProtoJSON)."""
-    return MessageToDict(message)
+def plain(message: Any) -> Any:
+    """Canonical protobuf JSON: int64 as strings, RFC 3339 times (ProtoJSON).
+
+    What is not a message is taken as it is.
+    """
+    if not isinstance(message, Message):
+        return message
+    try:
+        return MessageToDict(message)
+    except TypeError:
+        # An error with a detail of a type that is newer than this client.
+        known = type(message)()
+        known.CopyFrom(message)
+        _drop_unknown_details(known)
+        return MessageToDict(known)
 
 
-def show(
-    rows: Iterable[Message],
-    columns: Sequence[Column],
-    *,
-    output: str,
-    name: Callable[[Any], str],
-    headers: bool = True,
-) -> None:
-    """Print a list of messages in any of the formats."""
-    match output:
-        case "name":
-            write(name(row) for row in rows)
-        case "json":
-            write([json.dumps([plain(row) for row in rows], indent=2)])
-        case "jsonl":
-            write(json.dumps(plain(row)) for row in rows)
-        case "yaml":
-            write([emit([plain(row) for row in rows])])
-        case _:
-            shown = [c for c in columns if output == "wide" or not c.is_wide]
-            write(table(list(rows), shown, headers=headers))
+def _drop_unknown_details(message: Message) -> None:
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        if field.message_type.full_name == "google.protobuf.Any":
+            _keep_known(value)
+        elif not field.message_type.GetOptions().map_entry:
+            for one in [value] if isinstance(value, Message) else value:
+                _drop_unknown_details(one)
 
 
-def show_one(message: Message, *, output: str, lines: Iterable[str], name: str) -> None:
-    """Print one message: `lines` are its form for people."""
-    match output:
-        case "name":
-            write([name])
-        case "json":
-            write([json.dumps(plain(message), indent=2)])
-        case "jsonl":
-            write([json.dumps(plain(message))])
-        case "yaml":
-            write([emit(plain(message))])
-        case _:
-            write(lines)
+def _keep_known(details: Any) -> None:
+    known = [detail for detail in details if detail.TypeName() in _KNOWN_DETAILS]
+    del details[:]
+    details.extend(known)
 
 
-def table(
-    rows: Sequence[Any], columns: Sequence[Column], *, headers: bool = True
-) -> list[str]:
-    """Aligned lines. Nothing is cut: a pipe must not lose the end of a path."""
-    cells = [[column.cell(row) for column in columns] for row in rows]
-    if headers:
-        cells.insert(0, [column.title for column in columns])
-    widths = [
-        max((len(line[i]) for line in cells), default=0) for i in range(len(columns))
-    ]
-    return [_line(line, columns, widths) for line in cells]
-
-
-def _line(line: list[str], columns: Sequence[Column], widths: list[int]) -> str:
-    parts = [
-        cell.rjust(width) if column.is_number else cell.ljust(width)
-        for cell, column, width in zip(line, columns, widths, strict=True)
-    ]
-    return "  ".join(parts).rstrip()
+_KNOWN_DETAILS = {
+    f"google.rpc.{name}"
+    for name in (
+        "BadRequest",
+        "ErrorInfo",
+        "PreconditionFailure",
+        "QuotaFailure",
+        "RequestInfo",
+        "ResourceInfo",
+        "RetryInfo",
+    )
+}
 
 
 def write(lines: Iterable[str]) -> None:

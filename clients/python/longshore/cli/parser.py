@@ -1,74 +1,43 @@
-"""The words of the command line. Loads nothing of the library, so that help is fast."""
+"""The words of the command line: which commands there are, and their options."""
 
 import argparse
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+import difflib
+import re
+import sys
+from typing import Any, NoReturn
 
 from .. import __version__
-from ..units import parse_duration, parse_rate, parse_size
+from .arguments import COUNT, RATE, SIZE, SPAN, label, link
 
 FORMATS = ("table", "wide", "json", "jsonl", "yaml", "name")
 IMAGE_FORMATS = ("qcow2", "raw")
 
 
-@dataclass(frozen=True, slots=True)
-class Arguments:
-    """What was parsed. `run` names the function of the command."""
+class Parser(argparse.ArgumentParser):
+    """Says what was meant when a word is nearly right."""
 
-    run: str
-    server: str | None
-    output: str
-    quiet: bool
-    color: str
-    values: dict[str, Any]
+    def error(self, message: str) -> NoReturn:
+        sys.stderr.write(f"error: {message}{self._guess(message)}\n")
+        sys.stderr.write(f"see: {self.prog} --help\n")
+        raise SystemExit(2)
 
-    @classmethod
-    def of(cls, parsed: argparse.Namespace) -> "Arguments":
-        values = dict(vars(parsed))
-        return cls(
-            run=values.pop("run"),
-            server=values.pop("server"),
-            output=values.pop("output"),
-            quiet=values.pop("quiet"),
-            color=values.pop("color"),
-            values=values,
-        )
-
-    def __getitem__(self, name: str) -> Any:
-        return self.values[name]
-
-
-def quantity(parse: Callable[[str], Any], name: str) -> Callable[[str], Any]:
-    """A parser of the library as argparse wants it: its words are the error."""
-
-    def convert(text: str) -> Any:
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from error
-
-    convert.__name__ = name
-    return convert
-
-
-SIZE = quantity(parse_size, "size")
-RATE = quantity(parse_rate, "rate")
-SPAN = quantity(parse_duration, "duration")
-
-
-def label(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise argparse.ArgumentTypeError(f"a label is key=value, not {text!r}")
-    return key, value
+    def _guess(self, message: str) -> str:
+        wrong = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message)
+        if wrong is None:
+            return ""
+        known = re.findall(r"'([^']*)'", wrong[2])
+        near = difflib.get_close_matches(wrong[1], known, 1)
+        return f"; did you mean {near[0]}?" if near else ""
 
 
 def build() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="longshore",
         description="Long operations on disk images, under control.",
-        epilog="Exit codes: longshore help exit-codes",
+        epilog="example:\n  longshore pull /srv/images/top.qcow2 --wait\n\n"
+        "More: longshore help units, longshore help exit-codes",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     top.add_argument("--version", action="version", version=f"longshore {__version__}")
     globals_of(top, is_top=True)
@@ -93,28 +62,40 @@ def globals_of(parser: argparse.ArgumentParser, *, is_top: bool) -> None:
         help="unix:PATH or HOST:PORT (else LONGSHORE_ADDRESS, else the usual socket)",
     )
     group.add_argument(
-        "-o", "--output", choices=FORMATS, default=default("table"), help="how to print"
+        "-o",
+        "--output",
+        choices=FORMATS,
+        default=default("table"),
+        metavar="FORMAT",
+        help=f"how to print: {', '.join(FORMATS)}",
     )
     group.add_argument(
-        "-q", "--quiet", action="store_true", default=default(False), help="ids only"
+        "-q",
+        "--quiet",
+        action="store_true",
+        default=default(False),
+        help="ids only, and no progress",
     )
     group.add_argument(
         "--color",
         choices=("auto", "always", "never"),
         default=default("auto"),
-        help="NO_COLOR and TERM=dumb are heeded",
+        metavar="WHEN",
+        help="auto (heeds NO_COLOR and TERM=dumb), always, never",
     )
 
 
 def command(
-    commands: Any, name: str, run: str, text: str, example: str, **more: Any
+    commands: Any, name: str, run: str, text: str, examples: str, **more: Any
 ) -> argparse.ArgumentParser:
+    lines = [f"  longshore {example}" for example in examples.splitlines()]
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
         help=text,
         description=f"{text[0].upper()}{text[1:]}.",
-        epilog=f"example:\n  {example}",
+        epilog="\n".join(["example:", *lines]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
         **more,
     )
     parser.set_defaults(run=run)
@@ -122,53 +103,7 @@ def command(
     return parser
 
 
-def pull_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("top", metavar="TOP", help="the overlay to populate")
-    parser.add_argument("--base", help="stop at this image of the chain and keep it")
-    parser.add_argument("--format", choices=IMAGE_FORMATS, default="qcow2")
-    parser.add_argument("--base-format", choices=IMAGE_FORMATS, default="qcow2")
-    parser.add_argument(
-        "--link",
-        action="append",
-        default=[],
-        metavar="FORMAT:PATH",
-        help="declare the chain below TOP, nearest first (repeat)",
-    )
-
-
-def submit_arguments(parser: argparse.ArgumentParser) -> None:
-    """The same for every kind of job."""
-    group = parser.add_argument_group("how the job is run")
-    group.add_argument("--job-id", default="", help="choose the id")
-    group.add_argument(
-        "--rate", type=RATE, metavar="RATE", help="50MiB: bytes a second"
-    )
-    group.add_argument("--burst", type=SIZE, metavar="SIZE")
-    group.add_argument("--iops", type=int, metavar="N", help="requests a second")
-    group.add_argument("--priority", type=int, metavar="N")
-    group.add_argument("--after", action="append", default=[], metavar="JOB")
-    group.add_argument(
-        "--on-conflict", choices=("fail", "queue", "return"), default="fail"
-    )
-    group.add_argument("--manual-finalize", action="store_true")
-    group.add_argument("--auto-dismiss", type=SPAN, metavar="DURATION")
-    group.add_argument(
-        "--on-error", choices=("report", "skip", "retry", "stop", "enospc-stop")
-    )
-    group.add_argument(
-        "-l", "--label", type=label, action="append", default=[], metavar="K=V"
-    )
-    group.add_argument("--request-id", default="", help="a UUID; the same one, one job")
-
-
-def wait_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--timeout", type=SPAN, metavar="DURATION")
-    parser.add_argument(
-        "--progress",
-        choices=("auto", "tty", "plain", "json", "none"),
-        default="auto",
-        help="how to show progress on stderr",
-    )
+# Commands that start jobs
 
 
 def add_submits(commands: Any) -> None:
@@ -177,12 +112,17 @@ def add_submits(commands: Any) -> None:
         "pull",
         "submit:pull",
         "populate an overlay from its backing chain",
-        "longshore pull /srv/images/top.qcow2 --rate 200MiB --wait",
+        "pull /srv/images/top.qcow2 --wait\n"
+        "pull top.qcow2 --base base.raw --rate 200MiB -l vm=web1",
     )
     pull_arguments(pull)
     submit_arguments(pull)
     ways = pull.add_mutually_exclusive_group()
-    ways.add_argument("--wait", action="store_true", help="wait for the end of the job")
+    ways.add_argument(
+        "--wait",
+        action="store_true",
+        help="wait for the end of the job; Ctrl-C cancels it, three times detaches",
+    )
     ways.add_argument("--detach", action="store_true", help="do not wait (the default)")
     wait_arguments(pull)
 
@@ -191,13 +131,137 @@ def add_submits(commands: Any) -> None:
         "plan",
         "submit:plan",
         "say what a job would do, and do nothing",
-        "longshore plan pull /srv/images/top.qcow2",
+        "plan pull /srv/images/top.qcow2",
     )
     kinds = plan.add_subparsers(title="kinds", metavar="KIND", required=True)
     planned = command(
-        kinds, "pull", "submit:plan", "plan a pull", "longshore plan pull top.qcow2"
+        kinds,
+        "pull",
+        "submit:plan",
+        "say what a pull would do",
+        "plan pull /srv/images/top.qcow2 --base /srv/images/base.raw",
     )
     pull_arguments(planned)
+
+
+def pull_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("top", metavar="TOP", help="the overlay to populate")
+    parser.add_argument(
+        "--base", metavar="IMAGE", help="stop at this image of the chain and keep it"
+    )
+    parser.add_argument(
+        "--base-format",
+        choices=IMAGE_FORMATS,
+        metavar="FORMAT",
+        help="its format (else as the headers of the chain declare it)",
+    )
+    image_arguments(parser)
+
+
+def image_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--format",
+        choices=IMAGE_FORMATS,
+        default="qcow2",
+        metavar="FORMAT",
+        help="qcow2 (the default) or raw: declared, never guessed",
+    )
+    link_argument(parser)
+
+
+def link_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--link",
+        type=link,
+        action="append",
+        default=[],
+        metavar="FORMAT:PATH",
+        help="declare the chain below, nearest first (repeat); for headers that name "
+        "no format",
+    )
+
+
+def submit_arguments(parser: argparse.ArgumentParser) -> None:
+    """The same for every kind of job."""
+    group = parser.add_argument_group("how the job is run")
+    add = group.add_argument
+    add("--rate", type=RATE, help="bytes a second, such as 50MiB; else no limit")
+    add("--burst", type=SIZE, metavar="SIZE", help="bytes at once after a rest")
+    add("--iops", type=COUNT, metavar="N", help="requests a second")
+    add("--burst-iops", type=COUNT, metavar="N", help="requests at once after a rest")
+    add("--priority", type=int, metavar="N", help="-1000 to 1000; higher goes first")
+    add(
+        "--after",
+        action="append",
+        default=[],
+        metavar="JOB",
+        help="start when this job has succeeded (repeat)",
+    )
+    add(
+        "--not-before",
+        metavar="WHEN",
+        help="start at this time (2026-11-20T22:00:00+01:00) or after so long (2h)",
+    )
+    add(
+        "--on-conflict",
+        choices=("fail", "queue", "return"),
+        default="fail",
+        metavar="WHAT",
+        help="if someone holds the image: fail (the default), queue, or return the "
+        "job that does the same",
+    )
+    add(
+        "--on-error",
+        choices=("report", "skip", "retry", "stop", "enospc-stop"),
+        metavar="WHAT",
+        help="if reading or writing fails: report, skip, retry, stop, enospc-stop",
+    )
+    add(
+        "--manual-finalize",
+        action="store_true",
+        help="wait in PENDING for: longshore finalize JOB",
+    )
+    add(
+        "--auto-dismiss",
+        type=SPAN,
+        metavar="DURATION",
+        help="forget the job so long after its end",
+    )
+    add(
+        "-l",
+        "--label",
+        type=label,
+        action="append",
+        default=[],
+        metavar="K=V",
+        help="for finding it again (repeat)",
+    )
+    add("--job-id", default="", metavar="ID", help="choose the id")
+    add(
+        "--request-id",
+        default="",
+        metavar="UUID",
+        help="sent again with the same one, no second job is made",
+    )
+
+
+def wait_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--timeout",
+        type=SPAN,
+        metavar="DURATION",
+        help="stop waiting after so long (exit code 124); the job goes on",
+    )
+    parser.add_argument(
+        "--progress",
+        choices=("auto", "tty", "plain", "json", "none"),
+        default="auto",
+        metavar="HOW",
+        help="on stderr: tty (a live bar), plain (lines), json, none; auto chooses",
+    )
+
+
+# Commands about images
 
 
 def add_images(commands: Any) -> None:
@@ -206,55 +270,52 @@ def add_images(commands: Any) -> None:
         "create-image",
         "images:create",
         "make an empty image or an overlay",
-        "longshore create-image top.qcow2 --backing base.raw --backing-format raw",
+        "create-image disk.qcow2 --size 10G\n"
+        "create-image top.qcow2 --backing base.raw --backing-format raw",
     )
-    create.add_argument("path", metavar="PATH")
+    create.add_argument("path", metavar="PATH", help="must not exist")
     create.add_argument("--size", type=SIZE, help="virtual size (else the backing's)")
-    create.add_argument("--format", choices=IMAGE_FORMATS, default="qcow2")
-    create.add_argument("--backing", metavar="PATH")
-    create.add_argument("--backing-format", choices=IMAGE_FORMATS, default="qcow2")
-    create.add_argument("--cluster-size", type=SIZE, metavar="SIZE")
-    create.add_argument("--refcount-bits", type=int, metavar="N")
+    create.add_argument("--backing", metavar="PATH", help="stack the image on this one")
     create.add_argument(
-        "--compat", choices=("0.10", "1.1"), help="qcow2 version 2 or 3"
+        "--backing-format",
+        choices=IMAGE_FORMATS,
+        default="qcow2",
+        metavar="FORMAT",
+        help="qcow2 (the default) or raw",
     )
-    create.add_argument("--compression", choices=("zlib", "zstd"))
-    create.add_argument("--extended-l2", action="store_true")
-    create.add_argument("--lazy-refcounts", action="store_true")
+    image_arguments(create)
+    group = create.add_argument_group("qcow2")
+    group.add_argument("--cluster-size", type=SIZE, metavar="SIZE", help="512 to 2M")
+    group.add_argument("--refcount-bits", type=COUNT, metavar="N", help="1 to 64")
+    group.add_argument("--compat", choices=("0.10", "1.1"), help="version 2 or 3")
+    group.add_argument("--compression", choices=("zlib", "zstd"))
+    group.add_argument("--extended-l2", action="store_true", help="subclusters")
+    group.add_argument(
+        "--lazy-refcounts", action="store_true", help="postpone refcount updates"
+    )
 
     chain = command(
         commands,
         "chain",
         "images:chain",
-        "show an image and what lies behind it",
-        "longshore chain /srv/images/top.qcow2",
+        "show an image, what lies behind it and who uses it",
+        "chain /srv/images/top.qcow2",
     )
     chain.add_argument("path", metavar="IMAGE")
-    chain.add_argument("--format", choices=IMAGE_FORMATS, default="qcow2")
+    image_arguments(chain)
 
     mapping = command(
         commands,
         "map",
         "images:extents",
         "show where the bytes of an image lie",
-        "longshore map /srv/images/top.qcow2 -o json",
+        "map /srv/images/top.qcow2\nmap /srv/images/top.qcow2 -o json",
     )
     mapping.add_argument("path", metavar="IMAGE")
-    mapping.add_argument("--format", choices=IMAGE_FORMATS, default="qcow2")
+    image_arguments(mapping)
 
 
-def select_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "-l", "--label", type=label, action="append", default=[], metavar="K=V"
-    )
-    parser.add_argument(
-        "--kind",
-        action="append",
-        default=[],
-        metavar="KIND",
-        help="block.pull, block.*",
-    )
-    parser.add_argument("--group", action="append", default=[], metavar="GROUP")
+# Commands that look at jobs
 
 
 def add_queries(commands: Any) -> None:
@@ -263,53 +324,63 @@ def add_queries(commands: Any) -> None:
         "list",
         "queries:listing",
         "list jobs, newest first",
-        "longshore list --state running -l vm=web1",
+        "list --state running -l vm=web1\nlist --columns job,state,target -n 20",
         aliases=["ls"],
     )
     select_arguments(listing)
-    listing.add_argument("--state", action="append", default=[], metavar="STATE")
-    listing.add_argument("-n", "--limit", type=int, metavar="N", help="at most N jobs")
+    listing.add_argument(
+        "--state",
+        action="append",
+        default=[],
+        metavar="STATE",
+        help="in this state (repeat)",
+    )
+    listing.add_argument(
+        "-n",
+        "--limit",
+        type=int,
+        metavar="N",
+        help="at most N jobs, 0 for all (a table shows 100, else all)",
+    )
+    listing.add_argument("--columns", metavar="NAMES", help="which, by comma")
     listing.add_argument("--no-headers", action="store_true")
 
     get = command(
-        commands,
-        "get",
-        "queries:get",
-        "show a job",
-        "longshore get JOB -o yaml",
-        aliases=["show"],
+        commands, "get", "queries:get", "show jobs", "get JOB -o yaml", aliases=["show"]
     )
-    get.add_argument("job", metavar="JOB", nargs="+")
+    job_argument(get, nargs="+")
 
     explain = command(
         commands,
         "explain",
         "queries:explain",
         "say why a job is where it is and what can be done",
-        "longshore explain JOB",
+        "explain JOB",
     )
-    explain.add_argument("job", metavar="JOB")
+    job_argument(explain)
 
     watch = command(
         commands,
         "watch",
         "watching:watch",
         "print changes as they happen",
-        "longshore watch --since 4c1f…:1041 -o jsonl",
+        "watch\nwatch JOB\nwatch --since 4c1f22e0a1b94f6f:1041 -o jsonl",
     )
-    watch.add_argument("job", metavar="JOB", nargs="?")
+    job_argument(watch, nargs="?")
     select_arguments(watch)
-    watch.add_argument("--since", metavar="CURSOR", help="HISTORY:REVISION, or now")
-    watch.add_argument("--no-progress", action="store_true")
+    watch.add_argument(
+        "--since", metavar="CURSOR", help="HISTORY:REVISION of an earlier watch, or now"
+    )
+    watch.add_argument("--no-progress", action="store_true", help="changes only")
 
     wait = command(
         commands,
         "wait",
         "waiting:wait",
-        "wait for the end of a job",
-        "longshore wait JOB --timeout 1h",
+        "wait for the end of a job; Ctrl-C leaves it to itself",
+        "wait JOB --timeout 1h\nwait JOB --for paused",
     )
-    wait.add_argument("job", metavar="JOB")
+    job_argument(wait)
     wait.add_argument(
         "--for",
         dest="state",
@@ -321,49 +392,88 @@ def add_queries(commands: Any) -> None:
     wait_arguments(wait)
 
     top = command(
-        commands,
-        "top",
-        "watching:top",
-        "running and queued jobs, live",
-        "longshore top",
+        commands, "top", "top:top", "show jobs that have not ended, live", "top"
     )
     select_arguments(top)
     top.add_argument("--once", action="store_true", help="print once and end")
 
 
+def job_argument(parser: argparse.ArgumentParser, **more: Any) -> None:
+    parser.add_argument(
+        "job", metavar="JOB", help="its id, or an unambiguous beginning", **more
+    )
+
+
+def select_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-l",
+        "--label",
+        type=label,
+        action="append",
+        default=[],
+        metavar="K=V",
+        help="with this label (repeat)",
+    )
+    parser.add_argument(
+        "--kind",
+        action="append",
+        default=[],
+        metavar="KIND",
+        help="of this kind: block.pull, block.* (repeat)",
+    )
+    parser.add_argument(
+        "--group",
+        action="append",
+        default=[],
+        metavar="GROUP",
+        help="of this group (repeat)",
+    )
+
+
+# Commands that ask something of jobs
+
+
 def add_verbs(commands: Any) -> None:
     texts = {
-        "pause": "stop a job at its next checkpoint",
-        "resume": "let a paused job go on",
-        "cancel": "unwind a job",
-        "complete": "end a job that is ready",
-        "finalize": "make the result of a job visible",
-        "dismiss": "forget a job that has ended",
+        "pause": "stop jobs at their next checkpoint",
+        "resume": "let paused jobs go on",
+        "cancel": "end jobs and unwind them",
+        "complete": "end jobs that are ready",
+        "finalize": "make the result of jobs visible",
+        "dismiss": "forget jobs that have ended",
     }
     for name, text in texts.items():
-        verb = command(commands, name, f"verbs:{name}", text, f"longshore {name} JOB")
-        verb.add_argument("job", metavar="JOB", nargs="+")
+        verb = command(commands, name, f"verbs:{name}", text, f"{name} JOB")
+        job_argument(verb, nargs="+")
         if name in ("pause", "cancel"):
             verb.add_argument("--comment", default="", help="why; kept with the job")
         if name == "cancel":
-            verb.add_argument("--force", action="store_true")
+            verb.add_argument(
+                "--force", action="store_true", help="do not wait for a dead backend"
+            )
             verb.add_argument("--wait", action="store_true", help="until it has ended")
         if name == "complete":
-            verb.add_argument("--keep-copy", action="store_true")
+            verb.add_argument(
+                "--keep-copy", action="store_true", help="leave the source in use"
+            )
     change = command(
         commands,
         "set",
         "verbs:change",
         "change options of a living job",
-        "longshore set JOB rate=50MiB priority=5",
+        "set JOB rate=50MiB priority=5\nset JOB rate=none",
     )
-    change.add_argument("job", metavar="JOB")
+    job_argument(change)
     change.add_argument(
         "options",
         metavar="NAME=VALUE",
         nargs="+",
-        help="rate, burst, iops, priority, auto-finalize, auto-dismiss; or NAME=none",
+        help="rate, burst, iops, burst-iops, priority, auto-finalize, auto-dismiss; "
+        "the value none takes it away",
     )
+
+
+# Commands about the daemon and about this program
 
 
 def add_others(commands: Any) -> None:
@@ -371,22 +481,24 @@ def add_others(commands: Any) -> None:
         commands,
         "capabilities",
         "others:capabilities",
-        "what the daemon is and can do",
-        "longshore capabilities -o json",
+        "say what the daemon is and can do",
+        "capabilities -o json",
     )
     completion = command(
         commands,
         "completion",
         "others:completion",
         "print a completion script",
-        'eval "$(longshore completion bash)"',
+        "completion bash > ~/.local/share/bash-completion/completions/longshore\n"
+        "completion zsh > ~/.zfunc/_longshore\n"
+        "completion fish > ~/.config/fish/completions/longshore.fish",
     )
-    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"))
     topics = command(
         commands,
         "help",
         "others:topic",
-        "explain a topic",
-        "longshore help exit-codes",
+        "explain a command or a topic",
+        "help exit-codes\nhelp units\nhelp pull",
     )
-    topics.add_argument("topic", choices=("exit-codes", "units"))
+    topics.add_argument("topic", nargs="?", help="a command, exit-codes, or units")

@@ -1,36 +1,60 @@
 """Commands that look at jobs and change nothing."""
 
 import itertools
+import sys
 import time
 from collections.abc import Iterator
 
+from ..client import Client
 from ..enums import JobState
-from ..units import format_rate, format_size
+from ..errors import NotFound
+from ..units import format_rate
 from ..v1 import job_pb2, watch_pb2
 from ..watch import selector
 from . import output, words
-from .connect import client, find
+from .arguments import Arguments
+from .connect import PAGE, client, find
 from .exits import CommandError, Exit
-from .parser import Arguments
+from .output import Printer
+from .table import Column, Cut
+
+# A table for people; more is asked for with -n.
+SHOWN = 100
 
 
-def columns(now: float) -> list[output.Column]:
+def columns(now: float) -> list[Column]:
     def age(job: job_pb2.Job) -> str:
         return words.age(now - job.create_time.ToNanoseconds() / 1e9)
 
     return [
-        output.Column("JOB", lambda job: job.job_id),
-        output.Column("KIND", lambda job: job.job_type),
-        output.Column("STATE", words.state),
-        output.Column("DONE", lambda job: words.percent(job.progress), is_number=True),
-        output.Column("RATE", lambda job: words.rate(job.progress), is_number=True),
-        output.Column("ETA", lambda job: words.eta(job.progress)),
-        output.Column("AGE", age, is_number=True),
-        output.Column("NUMBER", lambda job: str(job.number), True, True),
-        output.Column("OWNER", lambda job: job.owner, is_wide=True),
-        output.Column("TARGET", words.target),
-        output.Column("WHY", words.remark),
+        Column("JOB", lambda job: job.job_id),
+        Column("KIND", lambda job: job.job_type, drop=5),
+        Column("STATE", words.state, color=words.state_color),
+        Column("DONE", lambda job: words.percent(job.progress), is_number=True),
+        Column("RATE", words.rate, is_number=True, drop=3),
+        Column("ETA", words.eta, drop=2),
+        Column("AGE", age, is_number=True, drop=4),
+        Column("NUMBER", lambda job: str(job.number), is_number=True, is_wide=True),
+        Column("OWNER", lambda job: job.owner, is_wide=True),
+        Column("GROUP", lambda job: job.group_id, is_wide=True),
+        Column("LABELS", labels, is_wide=True),
+        Column("TARGET", words.target, drop=1, cut=Cut.LEFT),
+        Column("WHY", words.remark, cut=Cut.RIGHT),
     ]
+
+
+def labels(job: job_pb2.Job) -> str:
+    return ",".join(f"{key}={value}" for key, value in sorted(job.labels.items()))
+
+
+def chosen(names: str, known: list[Column]) -> list[Column]:
+    """The columns by their titles, in the order given."""
+    by_title = {column.title: column for column in known}
+    titles = [name.strip().upper() for name in names.split(",")]
+    if wrong := [title for title in titles if title not in by_title]:
+        there = ", ".join(by_title).lower()
+        raise CommandError(f"no column {wrong[0].lower()!r}; there are {there}")
+    return [by_title[title] for title in titles]
 
 
 def select(args: Arguments) -> watch_pb2.JobSelector:
@@ -53,101 +77,172 @@ def state(name: str) -> JobState:
 
 
 def listing(args: Arguments) -> Exit:
+    printer = Printer.of(args)
     limit = args["limit"]
+    if limit is not None and limit < 0:
+        raise CommandError(f"-n {limit} is less than none")
+    is_cut = limit is None and printer.form in ("table", "wide")
+    most = SHOWN if is_cut else limit or None
+    shown = columns(time.time())
+    if args["columns"] is not None:
+        shown = chosen(args["columns"], shown)
     with client(args) as daemon:
-        jobs: Iterator[job_pb2.Job] = daemon.list(
+        found = daemon.list(
             states=states(args["state"]),
             select=select(args),
-            page_size=min(limit or 0, 500),
+            page_size=PAGE if most is None else min(most + 1, PAGE),
         )
-        output.show(
-            itertools.islice(jobs, limit),
-            columns(time.time()),
-            output="name" if args.quiet else args.output,
+        printer.list(
+            itertools.islice(found, most),
+            shown,
             name=lambda job: job.job_id,
             headers=not args["no_headers"],
         )
+        if is_cut and next(found, None) is not None:
+            sys.stderr.write(f"the newest {SHOWN}; -n 0 for all\n")
     return Exit.DONE
 
 
 def get(args: Arguments) -> Exit:
+    printer = Printer.of(args)
     with client(args) as daemon:
-        for word in args["job"]:
+        for index, word in enumerate(args["job"]):
             job = find(daemon, word).get()
-            output.show_one(
-                job,
-                output="name" if args.quiet else args.output,
-                lines=job_lines(job),
-                name=job.job_id,
-            )
+            lines = job_lines(job)
+            if index and not printer.is_data and printer.form != "name":
+                lines.insert(0, "")
+            printer.one(job, lines, name=job.job_id, first=not index)
     return Exit.DONE
 
 
 def job_lines(job: job_pb2.Job) -> list[str]:
     progress = job.progress
     limit = job.options.speed_bytes_per_second
+    eta = words.eta(job)
     facts = output.pairs(
         [
-            ("job", f"{job.job_id} ({job.number})"),
+            ("job", job.job_id),
             ("kind", job.job_type),
             ("state", words.state(job)),
             ("why", words.remark(job)),
-            ("done", f"{words.amount(progress)} ({words.percent(progress)})"),
-            ("rate", words.rate(progress)),
+            ("done", f"{words.percent(progress)} ({words.amount(progress)})"),
+            ("rate", words.rate(job).replace(words.NONE, "")),
             ("limit", format_rate(limit) if limit else ""),
-            ("limited by", words.limited_by(progress)),
-            ("eta", words.eta(progress) if progress.HasField("eta") else ""),
+            ("limited by", words.limited_by(job)),
+            ("eta", "" if eta == words.NONE else eta),
+            ("elapsed", words.duration(progress.elapsed)),
+            ("copied", words.size(progress.written_bytes)),
+            ("zeroed", words.size(progress.zeroed_bytes)),
+            ("time went", words.ledger(progress)),
             ("owner", job.owner),
-            ("labels", ", ".join(f"{k}={v}" for k, v in sorted(job.labels.items()))),
+            ("number", str(job.number)),
+            ("labels", labels(job)),
             ("group", job.group_id),
+            ("after", ", ".join(job.after)),
             ("allowed", ", ".join(words.action(number) for number in job.actions)),
-            ("copied", format_size(progress.written_bytes)),
-            ("zeroed", format_size(progress.zeroed_bytes)),
         ]
     )
-    nodes = [f"{words.name_of_role(node.role)}: {node.uri}" for node in job.nodes]
-    history = [
-        f"{step.transition_time.ToJsonString()}  "
-        f"{words.name_of(job_pb2.JobState, step.state, 'JOB_STATE_'):<9}  "
-        f"{step.reason} ({step.actor})"
-        for step in job.history
-    ]
-    return [*facts, *nodes, *history]
+    nodes = output.pairs(
+        (words.name_of_role(node.role), words.place(node.uri)) for node in job.nodes
+    )
+    warnings = [f"warning: {warning.message}" for warning in job.warnings]
+    return [*facts, *warnings, "nodes", *indented(nodes), "history", *history(job)]
+
+
+def indented(lines: list[str]) -> list[str]:
+    return [f"  {line}" for line in lines]
+
+
+def history(job: job_pb2.Job) -> Iterator[str]:
+    for step in job.history:
+        when = clock_time(step.transition_time.ToNanoseconds() / 1e9)
+        actor = f" ({step.actor})" if step.actor else ""
+        yield f"  {when}  {words.state_name(step.state):<9}  {step.reason}{actor}"
+
+
+def clock_time(seconds: float) -> str:
+    """Local time, for people."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
 def explain(args: Arguments) -> Exit:
     with client(args) as daemon:
         job = find(daemon, args["job"]).get()
-    output.show_one(
-        job, output=args.output, lines=list(explanation(job)), name=job.job_id
-    )
+        blocker = blocking(daemon, job)
+    Printer.of(args).one(job, list(explanation(job, blocker)), name=job.job_id)
     return Exit.DONE
 
 
-def explanation(job: job_pb2.Job) -> Iterator[str]:
+def blocking(daemon: Client, job: job_pb2.Job) -> job_pb2.Job | None:
+    """The job that is in the way, if there is one."""
+    if not job.pending.blocking_job_id:
+        return None
+    try:
+        return daemon.job(job.pending.blocking_job_id).get()
+    except NotFound:
+        return None
+
+
+def explanation(job: job_pb2.Job, blocker: job_pb2.Job | None) -> Iterator[str]:
     """Why it is where it is, what holds it, and what may be asked of it."""
-    last = job.history[-1] if job.history else None
-    since = f" since {last.transition_time.ToJsonString()}" if last else ""
-    yield f"{job.job_id} ({job.job_type}) is {words.state(job)}{since}"
-    if last and last.reason:
-        yield f"  because: {last.reason} ({last.actor})"
-    if job.HasField("pending"):
-        yield f"  waits: {words.pending(job.pending)}"
-    for pause in job.pauses:
-        yield f"  held: {pause.reason} (by {pause.actor})"
-    for wish in job.wanted:
-        yield f"  asked: {words.action(wish.action)} (by {wish.actor})"
-    if limit := words.limited_by(job.progress):
-        yield f"  limited by: {limit}"
-    for node in job.nodes:
+    yield f"{job.job_id} ({job.job_type}) is {words.state(job)}{since(job)}"
+    yield from indented(output.pairs(reasons(job, blocker)))
+    is_held = not job.HasField("end_time")
+    for node in job.nodes if is_held else ():
         yield (
-            f"  holds {node.uri} as {words.name_of_role(node.role)}: takes "
-            f"{words.permissions(node.hold.taken)}; shares "
-            f"{words.permissions(node.hold.shared)}"
+            f"  holds {words.place(node.uri)} as {words.name_of_role(node.role)}: "
+            f"takes {words.permissions(node.hold.taken)}; "
+            f"shares {words.permissions(node.hold.shared)}"
         )
-    if job.HasField("error"):
-        yield f"  error: {job.error.message}"
     allowed = [words.action(number) for number in job.actions]
-    yield "  you may: " + (", ".join(allowed) or "nothing")
-    for name in allowed[:1]:
-        yield f"  next: longshore {name} {job.job_id}"
+    yield f"  you may: {', '.join(allowed) or 'nothing'}"
+    if hint := advice(job):
+        yield f"  next: {hint}"
+
+
+def since(job: job_pb2.Job) -> str:
+    if not job.history:
+        return ""
+    last = job.history[-1].transition_time.ToNanoseconds() / 1e9
+    return f" since {clock_time(last)}"
+
+
+def reasons(job: job_pb2.Job, blocker: job_pb2.Job | None) -> Iterator[tuple[str, str]]:
+    last = job.history[-1] if job.history else None
+    if last is not None and last.reason:
+        yield "because", f"{last.reason} ({last.actor})" if last.actor else last.reason
+    if job.HasField("pending"):
+        yield "waits", words.pending(job.pending)
+        yield "for", words.place(job.pending.node_uri)
+    if blocker is not None:
+        done = words.percent(blocker.progress)
+        eta = words.eta(blocker)
+        yield "behind", f"{blocker.job_id} {words.state(blocker)} {done}, eta {eta}"
+    for pause in job.pauses:
+        yield (
+            "paused",
+            f"{pause.reason} (by {pause.actor})" if pause.actor else (pause.reason),
+        )
+    for wish in job.wanted:
+        yield "asked", f"{words.action(wish.action)} (by {wish.actor})"
+    yield "limited by", words.limited_by(job)
+    yield "time went", words.ledger(job.progress)
+    yield "error", job.error.message
+
+
+def advice(job: job_pb2.Job) -> str:
+    """The command that most people want next."""
+    job_id = job.job_id
+    match job.state:
+        case job_pb2.JOB_STATE_QUEUED if job.pending.blocking_job_id:
+            return f"longshore explain {job.pending.blocking_job_id}"
+        case job_pb2.JOB_STATE_PAUSED if job_pb2.JOB_ACTION_RESUME in job.actions:
+            return f"longshore resume {job_id}"
+        case job_pb2.JOB_STATE_READY:
+            return f"longshore complete {job_id}"
+        case job_pb2.JOB_STATE_PENDING:
+            return f"longshore finalize {job_id}"
+        case _ if not job.HasField("end_time"):
+            return f"longshore wait {job_id}"
+        case _:
+            return ""

@@ -1,15 +1,25 @@
 """Commands that start jobs, and the plan of one."""
 
 import sys
-from typing import Any
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 from .. import requests
-from ..units import format_size
-from ..v1 import job_info_pb2, job_options_pb2, job_plan_pb2, job_service_pb2
+from ..client import Client, JobHandle
+from ..units import format_size, parse_duration
+from ..v1 import (
+    image_pb2,
+    job_info_pb2,
+    job_options_pb2,
+    job_plan_pb2,
+    job_service_pb2,
+)
 from . import output, words
-from .connect import client, image
+from .arguments import Arguments
+from .connect import client, image, links
 from .exits import CommandError, Exit
-from .parser import Arguments
+from .ladder import Ladder
+from .output import Printer
 from .waiting import follow
 
 _ON_CONFLICT = {
@@ -20,7 +30,6 @@ _ON_CONFLICT = {
 
 
 def pull(args: Arguments) -> Exit:
-    info = pull_info(args)
     submit = requests.Submit(
         job_id=args["job_id"],
         options=options(args),
@@ -30,38 +39,58 @@ def pull(args: Arguments) -> Exit:
         after=tuple(args["after"]),
     )
     with client(args) as daemon:
-        handle = daemon.create(info, submit)
-        # The id comes first, before any waiting: whatever happens, it is known.
-        sys.stdout.write(f"{handle.job_id}\n")
-        sys.stdout.flush()
+        handle = daemon.create(pull_info(daemon, args), submit)
+        announce(args, handle)
         if not args["wait"]:
             return Exit.DONE
-        return follow(daemon, handle, args)
+        return follow(handle, args, Ladder(handle))
+
+
+def announce(args: Arguments, handle: JobHandle) -> None:
+    """The id comes first, before any waiting: whatever happens, it is known."""
+    printer = Printer.of(args)
+    if printer.is_data and handle.job is not None:
+        printer.one(handle.job, (), name=handle.job_id)
+    else:
+        output.write([handle.job_id])
+    if not handle.is_new and not args.quiet:
+        sys.stderr.write("longshore: this job was there already\n")
 
 
 def plan(args: Arguments) -> Exit:
     with client(args) as daemon:
-        answer = daemon.plan(pull_info(args))
-    output.show_one(
-        answer, output=args.output, lines=plan_lines(answer), name=answer.job_type
-    )
+        answer = daemon.plan(pull_info(daemon, args))
+    Printer.of(args).one(answer, plan_lines(answer), name=answer.job_type)
     return Exit.CONFLICT if answer.obstacles else Exit.DONE
 
 
-def pull_info(args: Arguments) -> job_info_pb2.JobInfo:
-    base = args["base"]
-    return requests.pull_info(
-        image(args["top"], args["format"]),
-        None if base is None else image(base, args["base_format"]),
-        [link(text) for text in args["link"]],
+def pull_info(daemon: Client, args: Arguments) -> job_info_pb2.JobInfo:
+    top = image(args["top"], args["format"])
+    below = links(args)
+    base = None
+    if args["base"] is not None:
+        base = image(args["base"], args["base_format"] or "")
+        base.format = base.format or declared(daemon, top, below, base)
+    return requests.pull_info(top, base, below)
+
+
+def declared(
+    daemon: Client,
+    top: image_pb2.ImageRef,
+    below: list[image_pb2.ImageRef],
+    base: image_pb2.ImageRef,
+) -> str:
+    """The format of an image of the chain, as the header above it declares it."""
+    path = words.place(base.uri)
+    chain = daemon.image(top, backing_chain=below).chain
+    for link in chain:
+        if words.place(link.uri) == path:
+            return link.format
+    there = ", ".join(words.place(link.uri) for link in chain[1:]) or "nothing"
+    raise CommandError(
+        f"{path} is not behind {words.place(top.uri)}, but {there}; if it is the same "
+        "by another name, give --base-format"
     )
-
-
-def link(text: str) -> Any:
-    declared, colon, path = text.partition(":")
-    if not colon or declared not in ("raw", "qcow2"):
-        raise CommandError(f"--link wants raw:PATH or qcow2:PATH, not {text!r}")
-    return image(path, declared)
 
 
 def options(args: Arguments) -> job_options_pb2.JobOptions:
@@ -70,6 +99,7 @@ def options(args: Arguments) -> job_options_pb2.JobOptions:
         ("speed_bytes_per_second", args["rate"]),
         ("burst_bytes", args["burst"]),
         ("iops", args["iops"]),
+        ("burst_operations", args["burst_iops"]),
         ("priority", args["priority"]),
     ):
         if value is not None:
@@ -78,6 +108,9 @@ def options(args: Arguments) -> job_options_pb2.JobOptions:
         made.auto_finalize = False
     if args["auto_dismiss"] is not None:
         made.auto_dismiss_delay.FromNanoseconds(int(args["auto_dismiss"] * 1e9))
+    if args["not_before"] is not None:
+        start = instant(args["not_before"], datetime.now(UTC))
+        made.earliest_start_time.FromDatetime(start)
     if args["on_error"] is not None:
         name = "ERROR_ACTION_" + args["on_error"].upper().replace("-", "_")
         action = job_options_pb2.ErrorAction.Value(name)
@@ -86,31 +119,54 @@ def options(args: Arguments) -> job_options_pb2.JobOptions:
     return made
 
 
-def plan_lines(plan: job_plan_pb2.JobPlan) -> list[str]:
-    holds = [
-        f"{words.name_of_role(held.node.role)} {held.node.uri}: "
-        f"takes {words.permissions(held.node.hold.taken)}"
-        for held in plan.holds
-    ]
-    blockers = [
-        f"busy: {words.holder(holder)}"
-        for held in plan.holds
-        for holder in held.conflicts
-    ]
-    obstacles = [f"obstacle: {status.message}" for status in plan.obstacles]
-    available = plan.space_available_bytes
-    facts = output.pairs(
+def instant(text: str, now: datetime) -> datetime:
+    """A time by RFC 3339, or so long from now."""
+    try:
+        return now + timedelta(seconds=parse_duration(text))
+    except ValueError:
+        pass
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise CommandError(
+            f"not a time: {text!r} (write 2026-11-20T22:00:00+01:00, or 2h from now)"
+        ) from error
+    if found.tzinfo is None:
+        raise CommandError(
+            f"{text!r} does not say in which time zone (add Z or +01:00)"
+        )
+    return found.astimezone(UTC)
+
+
+def plan_lines(plan: job_plan_pb2.JobPlan) -> Iterator[str]:
+    available = format_size(plan.space_available_bytes)
+    yield from output.pairs(
         [
             ("kind", plan.job_type),
-            ("read", format_size(plan.read_bytes)),
-            ("write", format_size(plan.write_bytes)),
-            ("zero", format_size(plan.zero_bytes)),
+            ("read", words.size(plan.read_bytes)),
+            ("write", words.size(plan.write_bytes)),
+            ("zero", words.size(plan.zero_bytes)),
             (
                 "space",
-                f"{format_size(plan.space_needed_bytes)} needed, "
-                f"{format_size(available)} available",
+                f"{format_size(plan.space_needed_bytes)} needed, {available} available",
             ),
+            ("takes", words.span(plan.estimate) if plan.HasField("estimate") else ""),
+            ("starts", starts(plan)),
             ("on cancel", plan.cancel_effect),
         ]
     )
-    return [*facts, *holds, *blockers, *obstacles]
+    for held in plan.holds:
+        role = words.name_of_role(held.node.role)
+        taken = words.permissions(held.node.hold.taken)
+        yield f"holds {words.place(held.node.uri)} as {role}: takes {taken}"
+        for holder in held.conflicts:
+            yield f"  in the way: {words.holder(holder)}"
+    for status in plan.obstacles:
+        yield f"obstacle: {status.message}"
+
+
+def starts(plan: job_plan_pb2.JobPlan) -> str:
+    if not plan.HasField("queue_position"):
+        return "never, as things are" if plan.obstacles else ""
+    place = plan.queue_position
+    return "at once" if place == 0 else f"after {place} others"

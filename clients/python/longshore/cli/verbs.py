@@ -1,36 +1,51 @@
 """Commands that ask something of jobs: one function a verb."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 
-from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.duration_pb2 import Duration
 
 from ..client import JobHandle
-from ..units import parse_duration, parse_rate, parse_size
+from ..errors import ServiceError
+from ..units import format_size, parse_duration, parse_rate, parse_size
 from ..v1 import job_options_pb2, job_pb2, job_service_pb2
-from . import output, queries
+from . import words
+from .arguments import Arguments
 from .connect import client, find
 from .exits import CommandError, Exit
-from .parser import Arguments
+from .failures import explain
+from .output import Printer
 
 
 def each(args: Arguments, ask: Callable[[JobHandle], job_pb2.Job]) -> Exit:
-    """Ask every job named; print what became of it."""
+    """Ask every job named, whatever the others answer; the worst code counts."""
+    worst = Exit.DONE
     with client(args) as daemon:
-        for word in args["job"]:
-            job = ask(find(daemon, word))
-            show(args, job)
-    return Exit.DONE
+        for index, word in enumerate(args["job"]):
+            try:
+                job = ask(find(daemon, word))
+            except (ServiceError, CommandError) as error:
+                if len(args["job"]) == 1:
+                    raise
+                worst = max(worst, report(word, error))
+            else:
+                show(args, job, first=not index)
+    return worst
 
 
-def show(args: Arguments, job: job_pb2.Job) -> None:
-    from . import words
-
-    output.show_one(
-        job,
-        output="name" if args.quiet else args.output,
-        lines=[f"{job.job_id}  {words.state(job)}  {words.remark(job)}".rstrip()],
-        name=job.job_id,
+def report(word: str, error: ServiceError | CommandError) -> Exit:
+    message, code = (
+        (str(error), error.code) if isinstance(error, CommandError) else explain(error)
     )
+    sys.stderr.write(f"error: {word}: {message}\n")
+    return code
+
+
+def show(args: Arguments, job: job_pb2.Job, *, first: bool = True) -> None:
+    asked = ", ".join(words.action(wish.action) for wish in job.wanted)
+    remark = words.remark(job) or (f"{asked} asked" if asked else "")
+    line = f"{job.job_id}  {words.state(job)}  {remark}".rstrip()
+    Printer.of(args).one(job, [line], name=job.job_id, first=first)
 
 
 def pause(args: Arguments) -> Exit:
@@ -42,11 +57,12 @@ def resume(args: Arguments) -> Exit:
 
 
 def cancel(args: Arguments) -> Exit:
-    def ask(handle: JobHandle) -> job_pb2.Job:
-        job = handle.cancel(args["comment"], force=args["force"])
-        return handle.wait(raise_on_failure=False) if args["wait"] else job
-
-    return each(args, ask)
+    return each(
+        args,
+        lambda handle: handle.cancel(
+            args["comment"], wait=args["wait"], force=args["force"]
+        ),
+    )
 
 
 def complete(args: Arguments) -> Exit:
@@ -67,57 +83,81 @@ def dismiss(args: Arguments) -> Exit:
 
 
 def change(args: Arguments) -> Exit:
-    request = job_service_pb2.UpdateJobRequest(
-        options=job_options_pb2.JobOptions(), update_mask=FieldMask()
-    )
-    for text in args["options"]:
-        put(request, text)
+    options = job_options_pb2.JobOptions()
+    paths = [put(options, text) for text in args["options"]]
     with client(args) as daemon:
-        handle = find(daemon, args["job"])
-        job = handle.update(request.options, paths=request.update_mask.paths)
-    output.show_one(
-        job,
-        output="name" if args.quiet else args.output,
-        lines=queries.job_lines(job),
-        name=job.job_id,
-    )
+        job = find(daemon, args["job"]).update(options, paths=paths)
+    line = f"{job.job_id}  {words.state(job)}  {' '.join(values(job.options, paths))}"
+    Printer.of(args).one(job, [line], name=job.job_id)
     return Exit.DONE
 
 
-_OPTIONS: dict[str, tuple[str, Callable[[str], int]]] = {
-    "rate": ("speed_bytes_per_second", parse_rate),
-    "burst": ("burst_bytes", parse_size),
-    "iops": ("iops", int),
-    "priority": ("priority", int),
-}
+def values(options: job_options_pb2.JobOptions, paths: list[str]) -> Iterator[str]:
+    """What the options are now that were asked for."""
+    for name, (field, _) in _OPTIONS.items():
+        if field in paths:
+            value = getattr(options, field)
+            is_set = options.HasField(field)  # type: ignore[arg-type]
+            yield f"{name}={_shown(name, value) if is_set else 'none'}"
 
 
-def put(request: job_service_pb2.UpdateJobRequest, text: str) -> None:
-    """One NAME=VALUE into the request; the value "none" takes the option away."""
+def _shown(name: str, value: object) -> str:
+    if isinstance(value, Duration):
+        return words.duration(value)
+    if isinstance(value, int) and name in ("rate", "burst"):
+        return format_size(value).replace(" ", "")
+    return str(value).lower()
+
+
+def put(options: job_options_pb2.JobOptions, text: str) -> str:
+    """One NAME=VALUE into the options; answers the field that it is."""
     name, equals, value = text.partition("=")
     if not equals:
         raise CommandError(f"an option is NAME=VALUE, not {text!r}")
+    if name not in _OPTIONS:
+        raise CommandError(f"no option {name!r}; there are {', '.join(_OPTIONS)}")
+    field, set_to = _OPTIONS[name]
+    if value != "none":
+        try:
+            set_to(options, field, value)
+        except ValueError as error:
+            raise CommandError(f"{name}: {error}") from error
+    return field
+
+
+Set = Callable[[job_options_pb2.JobOptions, str, str], None]
+
+
+def _number(parse: Callable[[str], int]) -> Set:
+    def set_to(options: job_options_pb2.JobOptions, field: str, value: str) -> None:
+        setattr(options, field, parse(value))
+
+    return set_to
+
+
+def _truth(options: job_options_pb2.JobOptions, field: str, value: str) -> None:
+    if value not in ("true", "false"):
+        raise ValueError(f"true or false, not {value!r}")
+    setattr(options, field, value == "true")
+
+
+def _span(options: job_options_pb2.JobOptions, field: str, value: str) -> None:
+    getattr(options, field).FromNanoseconds(int(parse_duration(value) * 1e9))
+
+
+def _integer(text: str) -> int:
     try:
-        request.update_mask.paths.append(_put(request.options, name, value))
+        return int(text)
     except ValueError as error:
-        raise CommandError(f"{name}: {error}") from error
+        raise ValueError(f"not a whole number: {text!r}") from error
 
 
-def _put(options: job_options_pb2.JobOptions, name: str, value: str) -> str:
-    is_set = value != "none"
-    if name in _OPTIONS:
-        field, parse = _OPTIONS[name]
-        if is_set:
-            setattr(options, field, parse(value))
-        return field
-    if name == "auto-finalize":
-        if value not in ("true", "false"):
-            raise ValueError(f"true or false, not {value!r}")
-        options.auto_finalize = value == "true"
-        return "auto_finalize"
-    if name == "auto-dismiss":
-        if is_set:
-            options.auto_dismiss_delay.FromNanoseconds(int(parse_duration(value) * 1e9))
-        return "auto_dismiss_delay"
-    known = ", ".join([*_OPTIONS, "auto-finalize", "auto-dismiss"])
-    raise CommandError(f"no option {name!r}; there are {known}")
+_OPTIONS: dict[str, tuple[str, Set]] = {
+    "rate": ("speed_bytes_per_second", _number(parse_rate)),
+    "burst": ("burst_bytes", _number(parse_size)),
+    "iops": ("iops", _number(_integer)),
+    "burst-iops": ("burst_operations", _number(_integer)),
+    "priority": ("priority", _number(_integer)),
+    "auto-finalize": ("auto_finalize", _truth),
+    "auto-dismiss": ("auto_dismiss_delay", _span),
+}

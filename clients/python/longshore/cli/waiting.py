@@ -1,223 +1,120 @@
-"""Waiting for a job on a terminal, in a pipe, or for a program; and Ctrl-C meanwhile.
+"""Waiting for a job on a terminal, in a pipe, or for a program."""
 
-The ladder: the first Ctrl-C asks the job to end, and the wait goes on to its end;
-the third leaves at once, and the job goes on by itself.
-"""
-
-import json
-import signal
 import sys
-import time
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
-from typing import Protocol
+from contextlib import contextmanager, nullcontext
 
-from ..client import Client, JobHandle, Watch
-from ..errors import LongshoreError, ServiceError
+from ..client import JobHandle
+from ..steps import UNREACHABLE_SECONDS
+from ..stream import Watch
+from ..units import format_size
 from ..v1 import job_pb2
 from ..watch import Event, Progress, Resynced, Snapshot
-from . import output, queries, words
+from . import queries, words
+from .arguments import Arguments
 from .connect import client, find
-from .exits import Exit
-from .parser import Arguments
+from .display import Display, display
+from .exits import CommandError, Exit
+from .ladder import Ladder
+from .output import Printer
 
-# Plain lines: one per 10 % or per 30 s, whichever comes first.
-PLAIN_PERCENT = 10
-PLAIN_SECONDS = 30.0
 # How often the daemon is asked to tell progress.
 SAMPLE_SECONDS = 0.25
 
 
-class Display(Protocol):
-    """Shows one job's way on stderr."""
-
-    def update(self, job: job_pb2.Job) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class Silent:
-    def update(self, job: job_pb2.Job) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-
-class Plain:
-    """Lines that can be read in a log."""
-
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
-        self._said = (-1, "", float("-inf"))
-
-    def update(self, job: job_pb2.Job) -> None:
-        progress = job.progress
-        total = progress.total
-        tenth = progress.current * (100 // PLAIN_PERCENT) // total if total else 0
-        state = words.state(job)
-        last_tenth, last_state, last_time = self._said
-        is_due = self._now() - last_time >= PLAIN_SECONDS
-        if (tenth, state) == (last_tenth, last_state) and not is_due:
-            return
-        self._said = (tenth, state, self._now())
-        parts = [job.job_id, state, words.percent(progress), words.amount(progress)]
-        if progress.rate_per_second:
-            parts += [words.rate(progress), f"eta {words.eta(progress)}"]
-        sys.stderr.write("  ".join(parts) + "\n")
-
-    def close(self) -> None:
-        sys.stderr.flush()
-
-
-class JsonLines:
-    """Every change and sample as a line of JSON on stdout."""
-
-    def update(self, job: job_pb2.Job) -> None:
-        sys.stdout.write(json.dumps(output.plain(job)) + "\n")
-        sys.stdout.flush()
-
-    def close(self) -> None:
-        pass
-
-
-def display(args: Arguments) -> Display:
-    mode = args["progress"]
-    if mode == "auto" and args.output == "jsonl":
-        mode = "json"
-    if mode == "auto":
-        mode = "tty" if sys.stderr.isatty() and not args.quiet else "plain"
-    if args.quiet and mode == "plain":
-        mode = "none"
-    match mode:
-        case "tty":
-            from .bar import Bar
-
-            return Bar(args.color)
-        case "plain":
-            return Plain()
-        case "json":
-            return JsonLines()
-        case _:
-            return Silent()
-
-
-def follow(daemon: Client, handle: JobHandle, args: Arguments) -> Exit:
+def follow(handle: JobHandle, args: Arguments, ladder: Ladder | None) -> Exit:
     """Show a job until it has ended; the exit code says how."""
     shown = display(args)
-    deadline = None if args["timeout"] is None else time.monotonic() + args["timeout"]
+    watch = handle.watch(progress_interval=SAMPLE_SECONDS, patience=UNREACHABLE_SECONDS)
+    climb = ladder.stands(shown.say, watch.close) if ladder else nullcontext()
     try:
-        with (
-            handle.watch(progress_interval=SAMPLE_SECONDS) as watch,
-            ladder(handle, watch) as left,
-        ):
-            last = last_word(watch, shown, deadline)
+        with climb, alarm(args["timeout"], watch) as is_late:
+            last = last_word(watch, shown)
+    except KeyboardInterrupt:
+        return gave_up(handle, Exit.DETACHED)
     finally:
         shown.close()
-    if last is None or not last.HasField("end_time"):
-        return gave_up(handle, is_interrupted=left())
-    return verdict(last)
+    if last is not None and last.HasField("end_time"):
+        return ended(last, args)
+    if ladder is not None and ladder.is_left:
+        return gave_up(handle, Exit.DETACHED)
+    if is_late():
+        return gave_up(handle, Exit.TIMEOUT)
+    raise CommandError(
+        f"job {handle.job_id} is not there any more; nobody knows how it ended",
+        Exit.FAILED,
+    )
 
 
-def last_word(
-    watch: Watch, shown: Display, deadline: float | None
-) -> job_pb2.Job | None:
-    """The job as it was last seen; it has ended unless the time was over."""
+def last_word(watch: Watch, shown: Display) -> job_pb2.Job | None:
+    """The job as it was last seen, if it was seen at all."""
     job: job_pb2.Job | None = None
-    timer = Timer(watch.close, deadline)
-    try:
-        for job in jobs(watch):
-            shown.update(job)
-    finally:
-        timer.stop()
+    for job in jobs(watch):
+        shown.update(job)
     return job
 
 
 def jobs(watch: Watch) -> Iterator[job_pb2.Job]:
-    """The job after each change and each sample."""
-    job = job_pb2.Job()
+    """The one job of a watch, after each change and each sample."""
+    job: job_pb2.Job | None = None
     for value in watch:
         match value:
             case Event():
                 job = value.job
-            case Progress():
+            case Progress() if job is not None:
                 job.progress.CopyFrom(value.progress)
             case Snapshot() | Resynced():
                 job = value.jobs[0] if value.jobs else job
-        yield job
-
-
-class Timer:
-    """Calls back at the deadline, from a thread of its own."""
-
-    def __init__(self, ring: Callable[[], None], deadline: float | None) -> None:
-        import threading
-
-        self._timer = (
-            None
-            if deadline is None
-            else threading.Timer(max(0.0, deadline - time.monotonic()), ring)
-        )
-        if self._timer is not None:
-            self._timer.daemon = True
-            self._timer.start()
-
-    def stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+            case _:
+                pass
+        if job is not None:
+            yield job
 
 
 @contextmanager
-def ladder(handle: JobHandle, watch: Watch) -> Iterator[Callable[[], bool]]:
-    """Ctrl-C while waiting. Yields a question: was the wait left by it?"""
-    count = 0
+def alarm(seconds: float | None, watch: Watch) -> Iterator[Callable[[], bool]]:
+    """Ends the watch after so long. Yields a question: has it?"""
+    rung = threading.Event()
 
-    def interrupted(number: int, frame: FrameType | None) -> None:
-        nonlocal count
-        count += 1
-        if count == 1:
-            say("cancelling; Ctrl-C twice more leaves the job to itself")
-            ask_cancel(handle)
-        elif count >= 3:
-            watch.close()
+    def ring() -> None:
+        rung.set()
+        watch.close()
 
-    before = signal.signal(signal.SIGINT, interrupted)
+    timer = None
+    if seconds is not None:
+        timer = threading.Timer(seconds, ring)
+        timer.daemon = True
+        timer.start()
     try:
-        yield lambda: count >= 3
+        yield rung.is_set
     finally:
-        signal.signal(signal.SIGINT, before)
+        if timer is not None:
+            timer.cancel()
 
 
-def ask_cancel(handle: JobHandle) -> None:
-    """From a signal handler: in a thread, for the call must not block the ladder."""
-    import threading
-
-    def ask() -> None:
-        try:
-            handle.cancel("Ctrl-C")
-        except (LongshoreError, ServiceError) as error:
-            say(f"cannot cancel: {error}")
-
-    threading.Thread(target=ask, daemon=True).start()
+def gave_up(handle: JobHandle, code: Exit) -> Exit:
+    why = "left it" if code is Exit.DETACHED else "waited long enough"
+    say(f"{why}; the job goes on: longshore wait {handle.job_id}")
+    return code
 
 
-def say(text: str) -> None:
-    sys.stderr.write(f"longshore: {text}\n")
-    sys.stderr.flush()
+def ended(job: job_pb2.Job, args: Arguments) -> Exit:
+    """Print the job for programs, its end for people; the code is for both."""
+    printer = Printer.of(args)
+    if printer.form in ("json", "yaml"):
+        printer.one(job, (), name=job.job_id)
+    return verdict(job, is_quiet=args.quiet)
 
 
-def gave_up(handle: JobHandle, *, is_interrupted: bool) -> Exit:
-    say(f"the job goes on: longshore wait {handle.job_id}")
-    return Exit.DETACHED if is_interrupted else Exit.TIMEOUT
-
-
-def verdict(job: job_pb2.Job) -> Exit:
+def verdict(job: job_pb2.Job, *, is_quiet: bool = False) -> Exit:
     """The exit code of a job that has ended; says why it failed."""
     match job.state:
         case job_pb2.JOB_STATE_SUCCEEDED:
             for warning in job.warnings:
                 say(f"warning: {warning.message}")
+            if not is_quiet:
+                say(f"job {job.job_id} succeeded{summary(job)}")
             return Exit.WARNINGS if job.warnings else Exit.DONE
         case job_pb2.JOB_STATE_CANCELLED:
             say(f"job {job.job_id} was cancelled: {job.error.message}")
@@ -227,16 +124,40 @@ def verdict(job: job_pb2.Job) -> Exit:
             return Exit.FAILED
 
 
+def summary(job: job_pb2.Job) -> str:
+    progress = job.progress
+    moved = [
+        f"{format_size(count)} {done}"
+        for count, done in (
+            (progress.written_bytes, "copied"),
+            (progress.zeroed_bytes, "zeroed"),
+        )
+        if count
+    ]
+    time = f" in {words.duration(progress.elapsed)}"
+    return f"{time}: {', '.join(moved)}" if moved else time
+
+
+def say(text: str) -> None:
+    sys.stderr.write(f"longshore: {text}\n")
+    sys.stderr.flush()
+
+
 def wait(args: Arguments) -> Exit:
     """The command: until the end, or until one of the states asked for."""
+    wanted = queries.states(args["state"])
     with client(args) as daemon:
         handle = find(daemon, args["job"])
-        if not args["state"]:
-            return follow(daemon, handle, args)
-        job = handle.wait(
-            args["timeout"],
-            states=queries.states(args["state"]),
-            raise_on_failure=False,
+        if not wanted:
+            handle.get()
+            return follow(handle, args, None)
+        job = handle.wait(args["timeout"], states=wanted, raise_on_failure=False)
+    if job.state not in wanted:
+        names = " or ".join(args["state"])
+        raise CommandError(
+            f"job {job.job_id} ended {words.state(job)} and was never {names}",
+            verdict(job) or Exit.FAILED,
         )
-        wanted = queries.states(args["state"])
-        return Exit.DONE if job.state in wanted else verdict(job)
+    if Printer.of(args).is_data:
+        Printer.of(args).one(job, (), name=job.job_id)
+    return Exit.DONE

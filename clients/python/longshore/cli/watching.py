@@ -1,4 +1,4 @@
-"""Commands that stay: the watch and the live list."""
+"""The watch: every change, as lines for people or for programs."""
 
 import json
 import sys
@@ -6,69 +6,125 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from ..client import Client
+from ..steps import UNREACHABLE_SECONDS
+from ..stream import Watch
 from ..v1 import job_pb2, watch_pb2
-from ..watch import Event, Progress, Resynced, Snapshot, Value
+from ..watch import Event, How, Progress, Resynced, Snapshot, Value
 from . import output, queries, words
+from .arguments import Arguments
 from .connect import client, find
 from .exits import CommandError, Exit
-from .parser import Arguments
+from .waiting import verdict
+from .yaml import emit
 
 
 def watch(args: Arguments) -> Exit:
-    with client(args) as daemon:
-        select = queries.select(args)
-        if args["job"] is not None:
-            select.job_ids.append(find(daemon, args["job"]).job_id)
-        how: dict[str, Any] = {"omit_progress": args["no_progress"]}
-        how |= start(args["since"])
-        how["stop_when_finished"] = args["job"] is not None
-        with daemon.watch(select, **how) as values:
-            for value in values:
-                say(value, values.cursor, args.output)
-    return Exit.DONE
+    """Of one job: to its end, and the exit code says how it ended."""
+    how = start(args["since"])
+    how["omit_progress"] = args["no_progress"]
+    how["patience"] = UNREACHABLE_SECONDS
+    with client(args) as daemon, opened(daemon, args, how) as values:
+        try:
+            last = show(values, args)
+        except KeyboardInterrupt:
+            return left(values)
+    if args["job"] is None or last is None:
+        return Exit.DONE
+    return verdict(last, is_quiet=True)
 
 
-def start(since: str | None) -> dict[str, Any]:
+def opened(daemon: Client, args: Arguments, how: How) -> Watch:
+    select = queries.select(args)
+    if args["job"] is None:
+        # A watch would wait for a daemon that has never been there.
+        daemon.capabilities()
+    else:
+        select.job_ids.append(find(daemon, args["job"]).get().job_id)
+        how["stop_when_finished"] = True
+    return daemon.watch(select, **how)
+
+
+def start(since: str | None) -> How:
     """Where a watch begins: at a snapshot, now, or after a cursor."""
     if since is None:
         return {}
     if since == "now":
         return {"from_now": True}
-    history, colon, revision = since.rpartition(":")
-    if not colon or not revision.isdigit():
+    history, _, revision = since.rpartition(":")
+    is_number = revision.isascii() and revision.isdecimal() and len(revision) < 19
+    if not history or not is_number:
         raise CommandError(f"--since wants HISTORY:REVISION or now, not {since!r}")
-    cursor = watch_pb2.Cursor(history_id=history, revision=int(revision))
-    return {"cursor": cursor}
+    return {"cursor": watch_pb2.Cursor(history_id=history, revision=int(revision))}
 
 
-def say(value: Value, cursor: watch_pb2.Cursor | None, form: str) -> None:
+def show(values: Watch, args: Arguments) -> job_pb2.Job | None:
+    """Print to the end; the job that was spoken of last."""
+    last: job_pb2.Job | None = None
+    for value in values:
+        match value:
+            case Event():
+                last = value.job
+            case Snapshot() | Resynced() if value.jobs:
+                last = value.jobs[-1]
+            case _:
+                pass
+        say(value, args.output)
+    return last
+
+
+def left(values: Watch) -> Exit:
+    if values.cursor is not None:
+        cursor = written(values.cursor)
+        sys.stderr.write(f"\nto go on from here: longshore watch --since {cursor}\n")
+    return Exit.DETACHED
+
+
+def written(cursor: watch_pb2.Cursor) -> str:
+    return f"{cursor.history_id}:{cursor.revision}"
+
+
+def say(value: Value, form: str) -> None:
     if form in ("json", "jsonl"):
-        lines = [json.dumps(as_json(value, cursor))]
+        output.write([json.dumps(as_data(value))])
+    elif form == "yaml":
+        output.write(["---", emit(as_data(value))])
+    elif form == "name":
+        output.write(names(value))
     else:
-        lines = list(as_lines(value))
-    output.write(lines)
+        output.write(as_lines(value))
 
 
-def as_json(value: Value, cursor: watch_pb2.Cursor | None) -> dict[str, Any]:
-    place = f"{cursor.history_id}:{cursor.revision}" if cursor is not None else None
+def names(value: Value) -> list[str]:
+    match value:
+        case Event():
+            return [value.job.job_id]
+        case Snapshot() | Resynced():
+            return [job.job_id for job in value.jobs]
+        case Progress():
+            return []
+
+
+def as_data(value: Value) -> dict[str, Any]:
     match value:
         case Event():
             return {
                 "type": value.kind,
-                "cursor": place,
-                "revision": str(value.revision),
+                "cursor": written(value.cursor),
+                "previousState": words.state_name(value.previous_state),
+                "eventTime": value.event_time.ToJsonString(),
                 "job": output.plain(value.job),
             }
         case Progress():
             return {
                 "type": "PROGRESS",
-                "job_id": value.job_id,
+                "jobId": value.job_id,
                 "progress": output.plain(value.progress),
             }
         case Snapshot() | Resynced():
             return {
                 "type": type(value).__name__.upper(),
-                "cursor": place,
+                "cursor": written(value.cursor),
                 "jobs": [output.plain(job) for job in value.jobs],
             }
 
@@ -76,13 +132,14 @@ def as_json(value: Value, cursor: watch_pb2.Cursor | None) -> dict[str, Any]:
 def as_lines(value: Value) -> list[str]:
     match value:
         case Event():
-            what = value.kind.lower()
-            return [f"{value.revision:>8}  {what:<8}  {job_line(value.job)}"]
+            when = clock(value.event_time.ToNanoseconds() / 1e9)
+            return [f"{when}  {value.kind.lower():<8}  {job_line(value.job)}"]
         case Progress():
-            progress = value.progress
+            sample = job_pb2.Job(progress=value.progress)
+            when = clock(value.progress.sample_time.ToNanoseconds() / 1e9)
             return [
-                f"{'':>8}  progress  {value.job_id}  {words.percent(progress)}  "
-                f"{words.amount(progress)}  {words.rate(progress)}"
+                f"{when}  progress  {value.job_id}  {words.percent(value.progress)}  "
+                f"{words.amount(value.progress)}  {words.rate(sample)}"
             ]
         case Snapshot():
             return standing(value.jobs)
@@ -91,52 +148,12 @@ def as_lines(value: Value) -> list[str]:
 
 
 def standing(jobs: Iterable[job_pb2.Job]) -> list[str]:
-    return [f"{job.revision:>8}  is        {job_line(job)}" for job in jobs]
+    return [f"{'':8}  is        {job_line(job)}" for job in jobs]
+
+
+def clock(seconds: float) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(seconds))
 
 
 def job_line(job: job_pb2.Job) -> str:
-    return f"{job.job_id}  {words.state(job)}  {words.remark(job)}".rstrip()
-
-
-def top(args: Arguments) -> Exit:
-    """Redraw the list of jobs that have not ended, once a second at most."""
-    board: dict[str, job_pb2.Job] = {}
-    with client(args) as daemon, daemon.watch(queries.select(args)) as values:
-        for value in values:
-            take(board, value)
-            if isinstance(value, Progress | Snapshot | Resynced | Event):
-                draw(board, args)
-            if args["once"] and not isinstance(value, Progress):
-                break
-    return Exit.DONE
-
-
-def take(board: dict[str, job_pb2.Job], value: Value) -> None:
-    """Keep the board: only jobs that have not ended stand on it."""
-    match value:
-        case Snapshot(jobs) | Resynced(jobs):
-            board.clear()
-            board.update({job.job_id: job for job in jobs if not ended(job)})
-        case Event():
-            board[value.job.job_id] = value.job
-            if ended(value.job) or value.kind == "REMOVED":
-                del board[value.job.job_id]
-        case Progress():
-            if value.job_id in board:
-                board[value.job_id].progress.CopyFrom(value.progress)
-
-
-def ended(job: job_pb2.Job) -> bool:
-    return job.HasField("end_time")
-
-
-def draw(board: dict[str, job_pb2.Job], args: Arguments) -> None:
-    jobs = sorted(board.values(), key=lambda job: (job.state, job.number))
-    if sys.stdout.isatty() and not args["once"]:
-        sys.stdout.write("\x1b[H\x1b[J")  # home, clear to the end
-    counts: dict[str, int] = {}
-    for job in jobs:
-        counts[words.state(job)] = counts.get(words.state(job), 0) + 1
-    summary = ", ".join(f"{number} {name.lower()}" for name, number in counts.items())
-    output.write([summary or "no jobs"])
-    output.write(output.table(jobs, queries.columns(time.time())[:-1]))
+    return f"{job.job_id}  {words.state(job):<9}  {words.remark(job)}".rstrip()

@@ -1,9 +1,24 @@
 """Values of a job in words for people. Pure; `now` is an argument."""
 
+from urllib.parse import unquote
+
+from google.protobuf.duration_pb2 import Duration
+
+from ..errors import seconds
 from ..units import format_duration, format_rate, format_size
 from ..v1 import job_pb2, job_progress_pb2, node_pb2
+from .terminal import GREEN, RED, YELLOW
 
 NONE = "—"
+
+_COLORS = {
+    job_pb2.JOB_STATE_SUCCEEDED: GREEN,
+    job_pb2.JOB_STATE_FAILED: RED,
+    job_pb2.JOB_STATE_CANCELLED: YELLOW,
+    job_pb2.JOB_STATE_PAUSED: YELLOW,
+    job_pb2.JOB_STATE_STANDBY: YELLOW,
+    job_pb2.JOB_STATE_ABORTING: YELLOW,
+}
 
 
 def name_of(wrapper: object, number: int, prefix: str) -> str:
@@ -15,8 +30,16 @@ def name_of(wrapper: object, number: int, prefix: str) -> str:
     return name.removeprefix(prefix).lower().replace("_", "-")
 
 
+def state_name(number: int) -> str:
+    return name_of(job_pb2.JobState, number, "JOB_STATE_").upper()
+
+
 def state(job: job_pb2.Job) -> str:
-    return name_of(job_pb2.JobState, job.state, "JOB_STATE_").upper()
+    return state_name(job.state)
+
+
+def state_color(job: job_pb2.Job) -> str:
+    return _COLORS.get(job.state, "")
 
 
 def action(number: int) -> str:
@@ -31,6 +54,17 @@ def permissions(numbers: object) -> str:
     return ", ".join(names) or "none"
 
 
+def place(uri: str) -> str:
+    """The path of a file URI, anything else as it is."""
+    return unquote(uri.removeprefix("file://")) if uri.startswith("file:///") else uri
+
+
+def size(count: int) -> str:
+    """As `qemu-img info` has it: 1.5 GiB (1610612736 bytes)."""
+    short = format_size(count)
+    return short if count < 1024 else f"{short} ({count} bytes)"
+
+
 def percent(progress: job_progress_pb2.JobProgress) -> str:
     """Rounded down: 100 % is said only of what is complete."""
     if not progress.HasField("total"):
@@ -40,32 +74,70 @@ def percent(progress: job_progress_pb2.JobProgress) -> str:
     return f"{100 * progress.current // progress.total} %"
 
 
+def counted(progress: job_progress_pb2.JobProgress, count: int) -> str:
+    """A count in the unit of the progress."""
+    if progress.unit in (
+        job_progress_pb2.PROGRESS_UNIT_UNSPECIFIED,
+        job_progress_pb2.PROGRESS_UNIT_BYTES,
+    ):
+        return format_size(count)
+    return str(count)
+
+
 def amount(progress: job_progress_pb2.JobProgress) -> str:
+    done = counted(progress, progress.current)
     if not progress.HasField("total"):
-        return format_size(progress.current)
-    return f"{format_size(progress.current)} / {format_size(progress.total)}"
+        return done
+    return f"{done} / {counted(progress, progress.total)}"
 
 
-def rate(progress: job_progress_pb2.JobProgress) -> str:
-    return format_rate(progress.rate_per_second) if progress.rate_per_second else NONE
-
-
-def eta(progress: job_progress_pb2.JobProgress) -> str:
-    """~12m (9m to 20m): a range, for that is what is known."""
-    if not progress.HasField("eta"):
+def rate(job: job_pb2.Job) -> str:
+    """How fast it is now; of a job that has ended, nothing."""
+    progress = job.progress
+    if job.HasField("end_time") or not progress.rate_per_second:
         return NONE
-    low = progress.eta.low.ToTimedelta().total_seconds()
-    high = progress.eta.high.ToTimedelta().total_seconds()
-    middle = format_duration((low + high) / 2)
-    if format_duration(low) == format_duration(high):
-        return f"~{middle}"
-    return f"~{middle} ({format_duration(low)} to {format_duration(high)})"
+    if progress.unit == job_progress_pb2.PROGRESS_UNIT_BYTES:
+        return format_rate(progress.rate_per_second)
+    return f"{progress.rate_per_second:.3g}/s"
 
 
-def limited_by(progress: job_progress_pb2.JobProgress) -> str:
-    if not progress.limited_by:
+def eta(job: job_pb2.Job) -> str:
+    """~12m (9m to 20m): a range, for that is what is known."""
+    if job.HasField("end_time") or not job.progress.HasField("eta"):
+        return NONE
+    return span(job.progress.eta)
+
+
+def span(eta: job_progress_pb2.JobEta) -> str:
+    low, high = duration(eta.low), duration(eta.high)
+    middle = format_duration((seconds(eta.low) + seconds(eta.high)) / 2)
+    return f"~{middle}" if low == high else f"~{middle} ({low} to {high})"
+
+
+def duration(span: Duration) -> str:
+    return format_duration(max(0.0, seconds(span)))
+
+
+def limited_by(job: job_pb2.Job) -> str:
+    if job.HasField("end_time") or not job.progress.limited_by:
         return ""
-    return name_of(job_progress_pb2.LimitedBy, progress.limited_by, "LIMITED_BY_")
+    limit = job.progress.limited_by
+    return name_of(job_progress_pb2.LimitedBy, limit, "LIMITED_BY_")
+
+
+def ledger(progress: job_progress_pb2.JobProgress) -> str:
+    """Where the time went, the longest first: throttled 90 %, writing 8 %."""
+    times = {
+        field.name.replace("_", " "): seconds(value)
+        for field, value in progress.ledger.ListFields()
+    }
+    whole = sum(times.values())
+    shares = sorted(times.items(), key=lambda item: -item[1])
+    return ", ".join(
+        f"{name} {100 * time / whole:.0f} %"
+        for name, time in shares
+        if time >= whole / 100 > 0
+    )
 
 
 def age(seconds: float) -> str:
@@ -83,28 +155,42 @@ def target(job: job_pb2.Job) -> str:
     for role in roles:
         for node in job.nodes:
             if node.role == role:
-                return node.uri
-    return job.nodes[0].uri if job.nodes else NONE
+                return place(node.uri)
+    return place(job.nodes[0].uri) if job.nodes else NONE
 
 
 def remark(job: job_pb2.Job) -> str:
     """Why a job is not running, or why it ended, in a few words."""
+    if job.HasField("end_time"):
+        return job.error.message
     if job.HasField("pending"):
         return pending(job.pending)
     if job.pauses:
         return "; ".join(pause.reason for pause in job.pauses)
-    return job.error.message
+    return _WAITS.get(job.state, job.error.message)
+
+
+_WAITS = {
+    job_pb2.JOB_STATE_PENDING: "waits to be finalized",
+    job_pb2.JOB_STATE_READY: "waits to be completed",
+    job_pb2.JOB_STATE_WAITING: "waits for the other jobs of its group",
+}
 
 
 def pending(why: job_pb2.JobPending) -> str:
     match why.WhichOneof("blocker"):
-        case "blocking_job_id":
+        case "blocking_job_id" if why.blocking_job_id not in why.message:
             return f"{why.message} (job {why.blocking_job_id})"
-        case "blocking_process":
-            process = why.blocking_process
-            return f"{why.message} (pid {process.pid}, {process.command})"
+        case "blocking_process" if str(why.blocking_process.pid) not in why.message:
+            return f"{why.message} ({process(why.blocking_process)})"
         case _:
             return why.message
+
+
+def process(found: node_pb2.ForeignProcess) -> str:
+    if not found.pid:
+        return "a process that could not be found out"
+    return f"pid {found.pid} ({found.command})" if found.command else f"pid {found.pid}"
 
 
 def name_of_role(number: int) -> str:
@@ -113,6 +199,10 @@ def name_of_role(number: int) -> str:
 
 def holder(held: node_pb2.Holder) -> str:
     """Who holds an image: a job, or a process that is not ours."""
-    if held.WhichOneof("holder") == "process":
-        return f"pid {held.process.pid} ({held.process.command})"
-    return f"job {held.job_id}"
+    match held.WhichOneof("holder"):
+        case "process":
+            return process(held.process)
+        case "job_id":
+            return f"job {held.job_id}"
+        case _:
+            return "someone"

@@ -9,9 +9,12 @@ from typing import Any
 _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./@+-]*")
 _WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
+# YAML forbids or folds these inside a string; JSON does not escape them.
+_ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]")
+
 
 def emit(value: Any) -> str:
-    return "\n".join(_block(value)) or "{}"
+    return "\n".join(_block(value))
 
 
 def _block(value: Any) -> list[str]:
@@ -39,4 +42,5 @@ def _item(item: Any) -> list[str]:
 def _scalar(value: Any) -> str:
     if isinstance(value, str) and _PLAIN.fullmatch(value):
         return value if value.lower() not in _WORDS else json.dumps(value)
-    return json.dumps(value)
+    text = json.dumps(value, ensure_ascii=False)
+    return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
