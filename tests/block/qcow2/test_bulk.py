@@ -18,7 +18,7 @@ from longshored.block.qcow2.headerfile import read_header
 from longshored.block.qcow2.image import Qcow2Node
 from longshored.block.qcow2.rewrite import rewrite_backing
 from longshored.errors import Kind, ServiceError
-from longshored.units import KiB, MiB, round_up
+from longshored.units import GiB, KiB, MiB, round_up
 from tests.support.oracle import qemu_check
 from tests.support.overlays import (
     guest_bytes,
@@ -259,6 +259,35 @@ def test_a_simple_publication_flushes_twice() -> None:
     assert host.history.count(Flush()) == 2
 
 
+@pytest.mark.parametrize(("bits", "held"), [(16, 4), (64, 68), (64, 5000)])
+def test_a_second_publication_writes_only_what_it_changes(bits: int, held: int) -> None:
+    """Even if the first one made new counter blocks, or moved their table."""
+    options = replace(OVERLAY, size=4 * MiB, cluster_size=512, refcount_bits=bits)
+    host = new_image(options)
+    populator = Populator(open_recorded(host))
+    place = populator.reserve((held + 1) * 512)
+    populator.publish([Placement(0, held * 512, place)])
+    host.history.clear()
+    populator.publish([Placement(held * 512, 512, place + held * 512)])
+    counters, first_flush, entry, second_flush = host.history
+    assert isinstance(counters, Write)
+    assert isinstance(entry, Write)
+    assert (len(counters.data), len(entry.data)) == (bits, 8)
+    assert first_flush == second_flush == Flush()
+
+
+def test_what_is_durable_may_leave_the_memory() -> None:
+    """Of eleven tables of 2 MiB the cache keeps two; the rest is read again."""
+    span = 512 * GiB
+    host = Counted(new_image(replace(OVERLAY, size=11 * span, cluster_size=2 * MiB)))
+    node = open_recorded(host)
+    Populator(node).publish([Placement(n * span, 2 * MiB, None) for n in range(11)])
+    host.reads = 0
+    for n in range(11):
+        pread(node, n * span, 512)
+    assert host.reads >= 9
+
+
 def test_every_crash_point_is_passed_in_order() -> None:
     host, base = overlay(
         SHAPES["64-bit refcounts, many blocks"], Random(8), snapshot=True
@@ -304,11 +333,53 @@ def test_version_2_cannot_be_told_zeros() -> None:
     assert caught.value.kind is Kind.IMAGE_UNSUPPORTED
 
 
+class Counted(RecordedFile):
+    def __init__(self, image: RecordedFile) -> None:
+        super().__init__(image.content)
+        self.reads = 0
+
+    def readinto(self, offset: int, buffer: memoryview) -> None:
+        self.reads += 1
+        super().readinto(offset, buffer)
+
+
 class FullDisk(RecordedFile):
     """Takes no more than it holds."""
 
     def allocate(self, offset: int, length: int) -> None:
         raise ServiceError(Kind.NO_SPACE, "No space left on the file system")
+
+
+class FilledLater(RecordedFile):
+    """Grants space for the data, and none for anything after it."""
+
+    granted = 1
+
+    def allocate(self, offset: int, length: int) -> None:
+        if not self.granted:
+            raise ServiceError(Kind.NO_SPACE, "No space left on the file system")
+        self.granted -= 1
+        super().allocate(offset, length)
+
+
+def test_space_for_counters_is_asked_for_before_anything_is_changed() -> None:
+    options = replace(OVERLAY, size=4 * MiB, cluster_size=512, refcount_bits=64)
+    host = FilledLater(new_image(options).content)
+    node = open_recorded(host)
+    node.writer()
+    populator = Populator(node)
+    place = populator.reserve(32 * KiB)
+    todo = [Placement(0, 32 * KiB, place)]
+    for granted in (0, 0, 1):
+        host.granted = granted
+        if granted:
+            populator.publish(todo)
+            continue
+        with pytest.raises(ServiceError) as caught:
+            populator.publish(todo)
+        assert caught.value.kind is Kind.NO_SPACE
+    populator.release()
+    assert check(host).clean
 
 
 def test_a_full_disk_is_seen_before_anything_is_changed() -> None:

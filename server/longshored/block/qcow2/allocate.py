@@ -63,9 +63,16 @@ class Allocator:
         """Host bytes in use, promises included."""
         return self._end * self._cluster
 
-    def room(self, clusters: int) -> None:
-        """Make sure that the disk has space for so many more, or change nothing."""
-        self._allocate_to(self._end + self._with_counters(clusters))
+    def room(self, clusters: int, claims: Iterable[tuple[int, int]] = ()) -> None:
+        """Make sure that the disk has space for so many more, or change nothing.
+
+        `claims` are reserved runs (first, count), whose counters need space too.
+        """
+        missing = self._refcounts.missing_blocks
+        blocks = {index for first, count in claims for index in missing(first, count)}
+        if clusters or blocks:
+            more = self._with_counters(clusters + len(blocks))
+            self._allocate_to(self._end + more)
 
     def append(self, clusters: int) -> int:
         """Fresh clusters side by side at the end of the file."""

@@ -106,6 +106,16 @@ class _Slice:
     host_offset: int | None
 
 
+class _Runs(list[tuple[int, int]]):
+    """Clusters (first, count); in the file most runs follow one another."""
+
+    def add(self, first: int, count: int) -> None:
+        if self and sum(self[-1]) == first:
+            first, before = self.pop()
+            count += before
+        self.append((first, count))
+
+
 class _Publication:
     """One call of publish: slices in, changed words out."""
 
@@ -118,8 +128,8 @@ class _Publication:
         self._cluster = writer.header.cluster_size
         self._unit = writer.header.subcluster_size
         self._words = self._geometry.words_per_entry
-        # Clusters (first, count) that entries of this batch point to.
-        self._claims: list[tuple[int, int]] = []
+        # Clusters that entries of this batch point to.
+        self._claims = _Runs()
 
     def batches(self, placements: Sequence[Placement]) -> Iterator[list[_Slice]]:
         """Slices of so many tables at once as the memory may hold."""
@@ -137,7 +147,7 @@ class _Publication:
             yield batch
 
     def publish(self, batch: list[_Slice], crash_point: CrashPoint) -> None:
-        self._ledger.allocator.room(self._clusters_needed(batch))
+        self._make_room(batch)
         with self._ledger.final_errors():
             for part in batch:
                 self._apply(part)
@@ -168,11 +178,20 @@ class _Publication:
                 uri=self._host.uri,
             )
 
-    def _clusters_needed(self, batch: list[_Slice]) -> int:
+    def _make_room(self, batch: list[_Slice]) -> None:
+        """Ask the disk for all that this needs, before anything is changed."""
         tables = {part.l1_index for part in batch}
-        new = sum(self._ledger.needs_l2_cluster(index) for index in tables)
-        # With subclusters a slice may need a host cluster at either end.
-        return new + (2 * len(batch) if self._geometry.extended_l2 else 0)
+        clusters = sum(self._ledger.needs_l2_cluster(index) for index in tables)
+        if self._geometry.extended_l2:
+            # A slice may need a host cluster at either end.
+            clusters += 2 * len(batch)
+        used = _Runs()
+        for part in batch:
+            if part.host_offset is not None:
+                first, last = part.host_offset, part.host_offset + part.length - 1
+                first, last = first // self._cluster, last // self._cluster
+                used.add(first, last - first + 1)
+        self._ledger.allocator.room(clusters, used)
 
     def _apply(self, part: _Slice) -> None:
         """Cut a slice into whole clusters and, with subclusters, its ragged ends."""
@@ -211,18 +230,11 @@ class _Publication:
                 words = self._zero_words(high - low)
             else:
                 host = place + (low - first) * self._cluster
-                self._claim(host // self._cluster, high - low)
+                self._claims.add(host // self._cluster, high - low)
                 words = self._data_words(host, high - low)
             self._ledger.change_l2(part.l1_index, low * self._words, words)
         if self._geometry.extended_l2 and table is not None:
             self._fill_partial(part, first, at, count)
-
-    def _claim(self, first: int, count: int) -> None:
-        """Note the clusters; in the file most runs follow one another."""
-        if self._claims and sum(self._claims[-1]) == first:
-            first, before = self._claims.pop()
-            count += before
-        self._claims.append((first, count))
 
     def _empty_runs(
         self, table: Words | None, first: int, end: int
