@@ -143,8 +143,13 @@ def _check_write_ahead(writer: sqlite3.Connection, path: Path) -> None:
         )
 
 
+# Set in a copy: what comes after is another history than that of the original.
+RESTORED = "INSERT OR REPLACE INTO meta (key, value) VALUES ('restored', 1)"
+
 _NEW_STORE = "INSERT INTO meta (key, value) VALUES (?, ?)"
 _NEW_EPOCH = "UPDATE meta SET value = value + 1 WHERE key = 'epoch'"
+_NEW_HISTORY = "UPDATE meta SET value = ? WHERE key = 'history_id'"
+_NOT_RESTORED = "DELETE FROM meta WHERE key = 'restored'"
 _HERE = "UPDATE meta SET value = ? WHERE key = 'host'"
 
 
@@ -153,6 +158,8 @@ def _begin_epoch(writer: sqlite3.Connection, host: str) -> Meta:
     if writer.execute("SELECT 1 FROM meta").fetchone() is None:
         first = Meta(uuid.uuid4().hex, 0, host, secrets.token_bytes(32))
         writer.executemany(_NEW_STORE, asdict(first).items())
+    if writer.execute(_NOT_RESTORED).rowcount:
+        writer.execute(_NEW_HISTORY, (uuid.uuid4().hex,))
     writer.execute(_NEW_EPOCH)
     writer.execute(_HERE, (host,))
     values = dict(writer.execute("SELECT key, value FROM meta").fetchall())

@@ -29,8 +29,7 @@ VERSION = 1
 _to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _from_json = json.JSONDecoder().decode
 
-_HEAD = f"{VERSION} "
-_BODY = len(_HEAD) + 9
+_BODY = len(f"{VERSION} 5f0c81aa ")
 
 
 def encode(job: Job) -> str:
@@ -46,17 +45,15 @@ def encode(job: Job) -> str:
             plain[name] = item if translate is None else translate(item)
     # `plain` is never empty: a job has a number.
     body = f"{_to_json(plain)[:-1]}{''.join(parts)}}}"
-    return f"{_HEAD}{zlib.crc32(body.encode('ascii')):08x} {body}"
+    return _head(body) + body
 
 
 def decode(text: str) -> Job:
     """Raises ServiceError(STORE_UNAVAILABLE) for anything but what encode() wrote."""
     body = text[_BODY:]
     try:
-        if not text.startswith(_HEAD):
-            raise ValueError(f"record of an unknown form: {text[:12]!r}")
-        if int(text[len(_HEAD) : _BODY], 16) != zlib.crc32(body.encode("ascii")):
-            raise ValueError("checksum does not match")
+        if text[:_BODY] != _head(body):
+            raise ValueError(f"checksum or form is wrong: {text[:_BODY]!r}")
         job = _codec(Job).decode(_from_json(body))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ServiceError(
@@ -64,6 +61,10 @@ def decode(text: str) -> Job:
         ) from error
     assert isinstance(job, Job)
     return job
+
+
+def _head(body: str) -> str:
+    return f"{VERSION} {zlib.crc32(body.encode('ascii')):08x} "
 
 
 Translate = Callable[[Any], Any]
