@@ -133,6 +133,11 @@ class House:
                 PATIENCE,
             )
 
+    def wait_news(self, seen: int) -> None:
+        """Wait until there are more changes than so many."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.changes) > seen, PATIENCE)
+
     def _last(self, job: Job) -> Job | None:
         for change in reversed(self.changes):
             if change.job.number == job.number:
