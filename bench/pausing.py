@@ -1,0 +1,135 @@
+"""Pause and cancel: from the call to the end of the last write to the target.
+
+Seen from outside (see `writes`), at full speed and at 64 KiB/s. The time includes
+the call itself: request, commit with fsync, the word to the worker, and the write
+that was in flight. A job is paused and resumed many times; a cancel needs a new
+job each time.
+"""
+
+import random
+import time
+from pathlib import Path
+
+from longshore.v1 import job_pb2
+from longshore.v1 import job_service_pb2 as pb
+
+from .daemon import FINAL, PATIENCE, Stubs, pull, served
+from .images import full_base
+from .peers import missing, warm_cache
+from .report import GiB, MiB, Run, milliseconds, percentile
+from .writes import Write, tracing, writes_to
+
+TIMES = 60
+SLOW = 64 * 1024
+PAUSED = job_pb2.JOB_STATE_PAUSED
+
+
+def measure(run: Run) -> None:
+    if names := missing(["strace"]):
+        run.report.say(f"left out, not installed: {', '.join(names)}")
+        return
+    run.report.title(
+        "pause and cancel: call to the end of the last write to the target"
+    )
+    size = run.of(8 * GiB, 256 * MiB)
+    times = run.of(TIMES, 3)
+    with served(run.directory, prefix=tracing(run.directory / "trace")) as daemon:
+        base = full_base(daemon.root / "base.raw", size)
+        warm_cache(base)
+        with daemon.connect() as stubs:
+            trial = Trial(stubs, run.directory / "trace", base, size)
+            for speed, name in ((None, "full speed"), (SLOW, "64 KiB/s")):
+                for what in (trial.pauses, trial.cancels):
+                    taken = what(speed, times)
+                    title = f"{what.__name__} at {name}"
+                    run.report.say(f"{title}: {milliseconds(taken)}")
+                    tail = percentile(taken, 99) * 1e3
+                    run.report.at_most(f"{title}, p99", tail, 20, " ms")
+
+
+class Trial:
+    """Jobs on fresh tops over one base, stopped at random moments."""
+
+    def __init__(self, stubs: Stubs, trace: Path, base: Path, size: int) -> None:
+        self._stubs = stubs
+        self._trace = trace
+        self._base = base
+        self._size = size
+        self._chance = random.Random(1)
+        self._tops = 0
+
+    def pauses(self, speed: int | None, times: int) -> list[float]:
+        calls: list[tuple[Path, float, float]] = []
+        while len(calls) < times:
+            top, job = self._start(speed)
+            while len(calls) < times:
+                self._rest(speed)
+                began = time.time()
+                if self._pause(job.job_id).state in FINAL:
+                    break
+                state = self._until(job.job_id, PAUSED)
+                if state in FINAL:
+                    break
+                resumed = time.time()
+                calls.append((top, began, resumed))
+                request = pb.ResumeJobRequest(job_id=job.job_id)
+                self._stubs.jobs.ResumeJob(request, timeout=PATIENCE)
+            self._end(job)
+        return self._taken(calls)
+
+    def cancels(self, speed: int | None, times: int) -> list[float]:
+        calls = []
+        for _ in range(times):
+            top, job = self._start(speed)
+            self._rest(speed)
+            began = time.time()
+            self._end(job)
+            calls.append((top, began, time.time()))
+        return self._taken(calls)
+
+    def _start(self, speed: int | None) -> tuple[Path, job_pb2.Job]:
+        self._tops += 1
+        top = self._base.with_name(f"top{self._tops}.qcow2")
+        self._stubs.create_top(top, self._base, "raw", self._size)
+        request = pull(top)
+        if speed is not None:
+            request.options.speed_bytes_per_second = speed
+        return top, self._stubs.jobs.CreateJob(request, timeout=PATIENCE).job
+
+    def _rest(self, speed: int | None) -> None:
+        # Long enough that data flows, and at no fixed moment of a batch.
+        time.sleep((0.05 if speed is None else 0.15) + 0.1 * self._chance.random())
+
+    def _pause(self, job_id: str) -> job_pb2.Job:
+        request = pb.PauseJobRequest(job_id=job_id)
+        try:
+            return self._stubs.jobs.PauseJob(request, timeout=PATIENCE).job
+        except Exception:
+            return self._stubs.ended(job_id)
+
+    def _until(self, job_id: str, state: int) -> int:
+        request = pb.WaitJobRequest(job_id=job_id, states=[state])
+        return self._stubs.jobs.WaitJob(request, timeout=PATIENCE).job.state
+
+    def _end(self, job: job_pb2.Job) -> None:
+        request = pb.CancelJobRequest(job_id=job.job_id)
+        self._stubs.jobs.CancelJob(request, timeout=PATIENCE)
+        self._stubs.ended(job.job_id)
+
+    def _taken(self, calls: list[tuple[Path, float, float]]) -> list[float]:
+        """How long after each call the last write before `until` was over.
+
+        Nothing was written after the call: it was over as the call came.
+        """
+        writes: dict[Path, list[Write]] = {}
+        taken = []
+        for top, began, until in calls:
+            if top not in writes:
+                writes[top] = writes_to(self._trace, top)
+                top.unlink()
+            last = max(
+                (w.ended for w in writes[top] if began <= w.ended <= until),
+                default=began,
+            )
+            taken.append(last - began)
+        return taken
