@@ -199,6 +199,9 @@ class DaemonProcess:
     def pid(self) -> int:
         return self._process.pid
 
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
     def connect(self) -> Stubs:
         return Stubs(grpc.insecure_channel(self.place.address))
 

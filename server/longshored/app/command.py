@@ -21,6 +21,7 @@ from ..errors import ServiceError
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+EXIT_PROBE_USAGE = 1
 
 # Flag of `serve` and `config`, setting behind it.
 _SETTINGS = {
@@ -34,7 +35,7 @@ _SETTINGS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    asked = _parser().parse_args(arguments)
+    asked = _parse(sys.argv[1:] if arguments is None else arguments)
     command: Callable[[argparse.Namespace], int] = asked.command
     try:
         return command(asked)
@@ -42,6 +43,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for line in _lines(error):
             sys.stderr.write(f"longshored: {line}\n")
         return EXIT_FAILED
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    try:
+        return _parser().parse_args(arguments)
+    except SystemExit as end:
+        # The codes of a probe are those of grpc_health_probe, usage included.
+        if end.code == EXIT_USAGE and arguments[:1] == ["probe"]:
+            raise SystemExit(EXIT_PROBE_USAGE) from None
+        raise
 
 
 def _lines(error: ServiceError) -> list[str]:
@@ -166,5 +177,4 @@ def _add_probe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("address", nargs="?", default=default_address())
     parser.add_argument("--service", default="", help="one service; else the daemon")
     parser.add_argument("--timeout", type=float, default=2.0, metavar="SECONDS")
-    parser.exit_on_error = True
     parser.set_defaults(command=_probe)

@@ -1,0 +1,207 @@
+"""Settings: origins, precedence, and errors that name path, origin and nearest name."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from longshored.app.command import main
+from longshored.config.load import Loaded, load, shown
+from longshored.config.settings import Config
+from longshored.config.sources import Given, from_environment, from_file, from_flags
+from longshored.errors import ServiceError
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def wrong(*sources: object) -> list[tuple[str, str]]:
+    with pytest.raises(ServiceError) as caught:
+        load(list(sources))  # type: ignore[arg-type]  # sources of any kind
+    return [(one.field, one.description) for one in caught.value.violations]
+
+
+def test_without_sources_every_setting_is_its_default() -> None:
+    loaded = load([])
+    assert loaded.config == Config()
+    assert set(loaded.origins.values()) == {"default"}
+
+
+def test_file_environment_and_flags_win_in_this_order(tmp_path: Path) -> None:
+    file = write(
+        tmp_path / "c.toml",
+        '[jobs]\nslots = 1\nslots_per_device = 2\n[log]\nlevel = "error"\n',
+    )
+    loaded = load(
+        [
+            from_file(file),
+            from_environment(
+                {
+                    "LONGSHORE_JOBS__SLOTS_PER_DEVICE": "3",
+                    "LONGSHORE_LOG__LEVEL": "info",
+                }
+            ),
+            from_flags({"log.level": ("--log-level", "debug")}),
+        ]
+    )
+    assert (loaded.config.jobs.slots, loaded.origins["jobs.slots"]) == (1, str(file))
+    assert loaded.config.jobs.slots_per_device == 3
+    origin = loaded.origins["jobs.slots_per_device"]
+    assert origin == "environment LONGSHORE_JOBS__SLOTS_PER_DEVICE"
+    assert loaded.config.log.level == "debug"
+    assert loaded.origins["log.level"] == "flag --log-level"
+
+
+def test_an_unknown_key_is_named_with_its_origin_and_the_nearest(
+    tmp_path: Path,
+) -> None:
+    file = write(tmp_path / "c.toml", "[jobs]\nslot = 1\n")
+    assert wrong(from_file(file)) == [
+        ("jobs.slot", f"{file}: no such setting; did you mean jobs.slots?")
+    ]
+
+
+def test_an_unknown_variable_is_named() -> None:
+    assert wrong(from_environment({"LONGSHORE_JOB__SLOTS": "1"})) == [
+        (
+            "job.slots",
+            "environment LONGSHORE_JOB__SLOTS: no such setting; "
+            "did you mean jobs.slots?",
+        )
+    ]
+
+
+def test_variables_without_a_section_are_not_settings() -> None:
+    environment = {"LONGSHORE_ADDRESS": "x", "LONGSHORE_FAILPOINTS": "y", "PATH": "z"}
+    assert from_environment(environment) == {}
+
+
+def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+    file = write(
+        tmp_path / "c.toml",
+        "[jobs]\nslots = 0\niops = -1\n"
+        '[log]\nlevel = "loud"\n[store]\ndirectory = "x"\n',
+    )
+    assert [field for field, _ in wrong(from_file(file))] == [
+        "jobs.slots",
+        "jobs.iops",
+        "log.level",
+        "store.directory",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("jobs.slots", "many"),
+        ("jobs.slots", 1.5),
+        ("jobs.slots", True),
+        ("jobs.slots", []),
+        ("server.insecure", "maybe"),
+        ("server.insecure", 1),
+        ("server.listen", 7),
+        ("server.listen", [7]),
+        ("images.roots", [""]),
+        ("retention.failed", "nan"),
+        ("retention.failed", float("inf")),
+        ("store.directory", "a\0b"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_named(path: str, value: object) -> None:
+    assert [field for field, _ in wrong({path: Given(value, "here")})] == [path]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("[jobs\n", "is not TOML"), ("slots = 1\n", "must be a section"), (None, "read")],
+)
+def test_a_file_that_cannot_be_used_is_named(
+    tmp_path: Path, text: str | None, says: str
+) -> None:
+    file = tmp_path / "c.toml"
+    if text is not None:
+        write(file, text)
+    with pytest.raises(ServiceError, match=says) as caught:
+        from_file(file)
+    assert str(file) in str(caught.value)
+
+
+def test_a_list_in_the_environment_is_split_at_commas() -> None:
+    given = from_environment({"LONGSHORE_IMAGES__ROOTS": "/a, /b"})
+    assert load([given]).config.images.roots == ("/a", "/b")
+
+
+def test_what_is_shown_is_a_file_with_the_same_settings(tmp_path: Path) -> None:
+    loaded = load([{"images.roots": Given(["/a", '/b"\\'], "here")}])
+    file = write(tmp_path / "c.toml", "\n".join(shown(loaded, origins=True)))
+    assert tomllib.loads(file.read_text())
+    assert load([from_file(file)]).config == loaded.config
+
+
+def test_show_prints_the_origin_of_each_setting(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write(tmp_path / "c.toml", "[jobs]\nslots = 7\n")
+    code = main(
+        ["config", "show", "--origin", "--config", str(file), "--log-level", "debug"]
+    )
+    out = capsys.readouterr().out
+    assert code == 0
+    assert f"slots = 7  # {file}" in out
+    assert 'level = "debug"  # flag --log-level' in out
+    assert "most_unfinished = 100000  # default" in out
+
+
+def check(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    code = main(["config", "check", *arguments])
+    captured = capsys.readouterr()
+    return code, captured.out + captured.err
+
+
+def test_check_wants_a_root_and_says_how(capsys: pytest.CaptureFixture[str]) -> None:
+    code, said = check([], capsys)
+    assert code == 1
+    assert "--root DIR" in said
+
+
+@pytest.mark.parametrize(
+    ("listen", "says"),
+    [
+        ("127.0.0.1:7000", "--insecure"),
+        ("somewhere", "unix:PATH or HOST:PORT"),
+        ("unix:relative", "absolute"),
+        (f"unix:/{'x' * 120}", "107 bytes"),
+        ("127.0.0.1:70000", "HOST:PORT"),
+    ],
+)
+def test_check_refuses_an_address_that_may_not_be_served(
+    listen: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, said = check(["--root", "/", "--listen", listen], capsys)
+    assert code == 1
+    assert says in said
+
+
+def test_tcp_beyond_loopback_is_refused_even_insecure(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, said = check(
+        ["--root", "/", "--insecure", "--listen", "0.0.0.0:7000"], capsys
+    )
+    assert code == 1
+    assert "not a loopback address" in said
+
+
+def test_check_is_content_with_good_settings(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, said = check(["--root", "/", "--insecure", "--listen", "[::1]:7000"], capsys)
+    assert (code, said) == (0, "The settings are good\n")
+
+
+def test_every_setting_has_an_origin() -> None:
+    loaded: Loaded = load([])
+    lines = [line for line in shown(loaded, origins=True) if " = " in line]
+    assert len(lines) == len(loaded.origins)
