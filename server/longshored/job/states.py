@@ -9,6 +9,9 @@ from enum import Enum
 
 
 class State(Enum):
+    # A state is one object. Enum hashes names, in Python, and is asked at every step.
+    __hash__ = object.__hash__
+
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"
     PAUSED = "PAUSED"

@@ -6,7 +6,7 @@ way now.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..clock import Clock
 from ..drivers.base import Driver
@@ -14,6 +14,7 @@ from ..errors import Kind, ServiceError, field_invalid
 from ..job import life
 from ..job.model import Group, Job
 from ..job.nodes import Node
+from ..job.replace import replace
 from ..job.states import State
 from ..store.transaction import Transaction
 from .decide import Body, Decisions

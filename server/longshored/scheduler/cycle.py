@@ -6,13 +6,13 @@ attempts begin and controls hear what is durable now.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 
 from ..clock import SECOND, Instant
 from ..job import life
 from ..job.model import Job, PendingReason
 from ..job.progress import Ledger, Progress
+from ..job.replace import replace
 from ..job.states import State
 from ..store.change import Change
 from ..store.transaction import Transaction

@@ -7,13 +7,13 @@ again before the next decision.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TypeVar
 
 from ..errors import Kind
 from ..job import life
 from ..job.group import settle
 from ..job.model import Failure, Job
+from ..job.replace import replace
 from ..job.states import State
 from ..store.transaction import Transaction
 from .pick import Queue

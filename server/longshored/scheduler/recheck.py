@@ -1,13 +1,13 @@
 """Looking again, for a queued job, whether a foreign process still has its images."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from ..drivers.base import Driver
 from ..errors import Kind, ServiceError
 from ..job import life
 from ..job.model import Failure, Job
 from ..job.nodes import Node
+from ..job.replace import replace
 from ..job.states import State
 from ..store.journal import Journal
 from ..store.transaction import Transaction

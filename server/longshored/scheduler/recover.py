@@ -1,10 +1,10 @@
 """What becomes of each job that had not ended when the daemon went away. Pure."""
 
-from dataclasses import replace
 
 from ..clock import Instant
 from ..job import life
 from ..job.model import Holder, Job, Worker
+from ..job.replace import replace
 from ..job.states import State
 
 

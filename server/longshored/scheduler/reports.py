@@ -8,7 +8,7 @@ again until it can; each one looks at the job first, so twice does no harm.
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from ..clock import Clock, Instant
@@ -19,6 +19,7 @@ from ..job.group import fellow_failure
 from ..job.model import Failure, Holder, Job, Pause, Pending, PendingReason, Worker
 from ..job.nodes import IoStatus, Node
 from ..job.progress import Progress
+from ..job.replace import replace
 from ..job.spec import Result, Status
 from ..job.states import State
 from ..store.journal import Journal

@@ -123,7 +123,8 @@ class Transaction:
 
     def add(self, draft: Job) -> Job:
         """Give a new job its number and first revision."""
-        if self._number(draft.job_id) is not None:
+        # A name that is the job's own uid is new by nature: no need to look it up.
+        if draft.job_id != draft.uid and self._number(draft.job_id) is not None:
             raise ServiceError(
                 Kind.JOB_ID_TAKEN,
                 f"The job id {draft.job_id} was used before; ids are never reused",
