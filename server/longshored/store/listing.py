@@ -7,22 +7,17 @@ The rarest group of facets leads; the others are looked up for each candidate.
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ..job.model import Job
 from ..job.states import FINAL, State
 from .query import JobQuery
 from .record import decode
 
-# How far a group is counted to find the rarest.
-PROBE = 1000
+# How many of its newest jobs tell how rare a group is.
+PROBE = 64
 
-_PROBE = """
-SELECT count(*) FROM (
-    SELECT 1 FROM json_each(?) AS asked
-    JOIN facets ON facets.facet = asked.value LIMIT ?
-)
-"""
+_PROBE = "SELECT count(*), min(number) FROM ({runs} ORDER BY number DESC LIMIT ?)"
 
 _RUN = """
 SELECT run.number AS number FROM facets AS run
@@ -68,13 +63,9 @@ def page(
     before = _NEWEST if after is None else after
     if query.job_ids:
         return _named(connection, query, before, limit)
-    lead, others = _split(connection, query.facets())
-    runs = list(_runs(query, lead, others, before))
-    if not runs:
-        return []
-    sql = _PAGE.format(runs=" UNION ".join(text for text, _ in runs))
-    values = [value for _, of_run in runs for value in of_run]
-    rows = connection.execute(sql, (*values, limit)).fetchall()
+    lead, others = _split(connection, query, before)
+    text, values = _joined(_runs(query, lead, others, before))
+    rows = connection.execute(_PAGE.format(runs=text), (*values, limit)).fetchall()
     # The right jobs, but a join promises no order.
     jobs = [decode(row[0]) for row in rows]
     return sorted(jobs, key=lambda job: job.create_revision, reverse=True)
@@ -93,22 +84,41 @@ Facets = tuple[str, ...]
 
 
 def _split(
-    connection: sqlite3.Connection, groups: list[Facets]
+    connection: sqlite3.Connection, query: JobQuery, before: int
 ) -> tuple[Facets, list[Facets]]:
-    """The group with the fewest jobs, and the others."""
+    """The group that is rarest around here, and the others."""
+    groups = query.facets()
     if len(groups) == 1:
         return groups[0], []
-    counted = [
-        (connection.execute(_PROBE, (json.dumps(group), PROBE)).fetchone()[0], index)
-        for index, group in enumerate(groups)
-    ]
-    _, rarest = min(counted)
-    return groups[rarest], groups[:rarest] + groups[rarest + 1 :]
+    rarest = min(groups, key=lambda group: _reach(connection, query, group, before))
+    return rarest, [group for group in groups if group is not rarest]
+
+
+def _reach(
+    connection: sqlite3.Connection, query: JobQuery, group: Facets, before: int
+) -> int:
+    """How far back the next jobs of a group lie: the lower, the rarer."""
+    text, values = _joined(_runs(query, group, [], before))
+    found = connection.execute(_PROBE.format(runs=text), (*values, PROBE))
+    count: int
+    lowest: int
+    count, lowest = found.fetchone()
+    # Fewer than asked: no number is below them.
+    return lowest if count == PROBE else count - PROBE
+
+
+Run = tuple[str, list[object]]
+
+
+def _joined(runs: Iterable[Run]) -> Run:
+    """One sorted merge of all runs."""
+    texts, values = zip(*runs, strict=True)
+    return " UNION ".join(texts), [value for of_run in values for value in of_run]
 
 
 def _runs(
     query: JobQuery, lead: Facets, others: list[Facets], before: int
-) -> Iterator[tuple[str, list[object]]]:
+) -> Iterator[Run]:
     """Each sorted run of the index that may hold jobs of the page: SQL and values."""
     wanted = query.states or frozenset(State)
     for facet in lead:

@@ -4,24 +4,20 @@
 compact JSON. A field that has its default is left out, so a default in
 `job.model` is part of the form: to change one takes a new version, and a test
 pins them. The CRC finds flipped bits that would still parse.
-
-The translation of each dataclass is made once, from its type hints.
 """
 
 import dataclasses
 import json
-import types
 import typing
 import zlib
 from collections.abc import Callable, Mapping
-from enum import Enum, Flag
 from functools import cache
-from operator import attrgetter
 from typing import Any
 
 from ..errors import Kind, ServiceError
 from ..job.model import Job
 from ..job.spec import RESULTS, SPECS, STATUSES
+from .codec import Translate, codec, decoder, fields_of, values_of
 
 VERSION = 1
 
@@ -31,12 +27,19 @@ _from_json = json.JSONDecoder().decode
 
 _BODY = len(f"{VERSION} 5f0c81aa ")
 
+# Fields whose type is told by the kind of the job.
+_BY_KIND: dict[str, Mapping[str, type]] = {
+    "spec": SPECS,
+    "status": STATUSES,
+    "result": RESULTS,
+}
+
 
 def encode(job: Job) -> str:
-    values, fields = _job_fields()
+    values, steps = _encoding()
     plain: dict[str, Any] = {}
     parts: list[str] = []
-    for (name, default, text, translate), item in zip(fields, values(job), strict=True):
+    for (name, default, text, translate), item in zip(steps, values(job), strict=True):
         if item is default or item == default:
             continue
         if text is not None:
@@ -54,99 +57,48 @@ def decode(text: str) -> Job:
     try:
         if text[:_BODY] != _head(body):
             raise ValueError(f"checksum or form is wrong: {text[:_BODY]!r}")
-        job = _codec(Job).decode(_from_json(body))
+        return _decoded(_from_json(body))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ServiceError(
             Kind.STORE_UNAVAILABLE, "A job in the store is damaged", why=repr(error)
         ) from error
-    assert isinstance(job, Job)
-    return job
 
 
 def _head(body: str) -> str:
     return f"{VERSION} {zlib.crc32(body.encode('ascii')):08x} "
 
 
-Translate = Callable[[Any], Any]
-
-# Fields whose type is told by the kind of the job.
-_BY_KIND: dict[str, Mapping[str, type]] = {
-    "spec": SPECS,
-    "status": STATUSES,
-    "result": RESULTS,
-}
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Codec:
-    """None in place of a translation: the value is JSON already."""
-
-    encode: Translate
-    decode: Translate
+def _decoded(raw: dict[str, Any]) -> Job:
+    kind = raw["kind"]
+    for name, types in _BY_KIND.items():
+        if name in raw:
+            raw[name] = codec(types[kind]).decode(raw[name])
+    job = _job_decoder()(raw)
+    assert isinstance(job, Job)
+    return job
 
 
 @cache
-def _codec(cls: type) -> _Codec:
-    hints = typing.get_type_hints(cls)
-    fields = dataclasses.fields(cls)
-    names = tuple(field.name for field in fields)
-    defaults = tuple(_default(field) for field in fields)
-    ways = {name: _way(cls, name, hints[name]) for name in names}
-    encoders = tuple(ways[name][0] for name in names)
-    decoders = {name: ways[name][1] for name in names}
-    # One field alone would come bare, not as a tuple.
-    values = attrgetter(*names) if len(names) > 1 else lambda v: (getattr(v, names[0]),)
-
-    def encode(value: object) -> dict[str, Any]:
-        return {
-            name: item if translate is None else translate(item)
-            for name, item, default, translate in zip(
-                names, values(value), defaults, encoders, strict=True
-            )
-            if item is not default and item != default
-        }
-
-    def decode(raw: dict[str, Any]) -> object:
-        filled = dict(raw)
-        for name, item in raw.items():
-            if (translate := decoders[name]) is not None:
-                filled[name] = translate(item)
-        return cls(**filled)
-
-    def decode_by_kind(raw: dict[str, Any]) -> object:
-        kind = raw["kind"]
-        typed = {
-            name: _codec(table[kind]).decode(raw[name])
-            for name, table in _BY_KIND.items()
-            if name in raw
-        }
-        return decode(raw | typed)
-
-    return _Codec(encode, decode_by_kind if cls is Job else decode)
+def _job_decoder() -> Callable[[dict[str, Any]], Any]:
+    return decoder(Job, fields_of(Job, special=_BY_KIND))
 
 
-_Field = tuple[str, object, Callable[[Any], str] | None, "Translate | None"]
+Text = Callable[[Any], str]
+Step = tuple[str, Any, Text | None, Translate | None]
 
 
 @cache
-def _job_fields() -> tuple[Callable[[Job], tuple[Any, ...]], list[_Field]]:
-    """How to read a job's fields, and for each: name, default, way to text or JSON."""
-    hints = typing.get_type_hints(Job)
-    fields: list[_Field] = [
-        (
-            field.name,
-            _default(field),
-            _text(field.name, hints),
-            _way(Job, field.name, hints[field.name])[0],
-        )
-        for field in dataclasses.fields(Job)
+def _encoding() -> tuple[Callable[[Job], tuple[Any, ...]], list[Step]]:
+    """How to read all fields; for each: name, default, way to text, or to JSON."""
+    fields = fields_of(Job, special=_BY_KIND)
+    return values_of(Job), [
+        (field.name, field.default, _text(field.name, field.hint), field.way.encode)
+        for field in fields
     ]
-    return attrgetter(*(name for name, *_ in fields)), fields
 
 
-def _text(name: str, hints: dict[str, Any]) -> Callable[[Any], str] | None:
+def _text(name: str, hint: Any) -> Text | None:
     """For the parts of a job that are values of their own: text, mostly remembered."""
-    hint = hints[name]
     inner = typing.get_args(hint)
     if name in _BY_KIND or dataclasses.is_dataclass(hint):
         return _remembered
@@ -166,62 +118,8 @@ def _remembered(value: Any) -> str:
     known = _texts.get(id(value))
     if known is not None and known[0] is value:
         return known[1]
-    text = _to_json(_codec(value.__class__).encode(value))
+    text = _to_json(codec(value.__class__).encode(value))
     if len(_texts) >= _MEMORY:
         _texts.clear()
     _texts[id(value)] = (value, text)
     return text
-
-
-def _default(field: "dataclasses.Field[Any]") -> object:
-    if field.default_factory is not dataclasses.MISSING:
-        return field.default_factory()
-    return field.default
-
-
-_Way = tuple[Translate | None, Translate | None]
-
-
-def _way(cls: type, name: str, hint: Any) -> _Way:
-    by_kind = cls is Job and name in _BY_KIND
-    return (None, None) if by_kind else _translation(hint)
-
-
-def _translation(hint: Any) -> _Way:
-    origin, inner = typing.get_origin(hint), typing.get_args(hint)
-    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-        codec = _codec(hint)
-        return codec.encode, codec.decode
-    if isinstance(hint, type) and issubclass(hint, Flag):
-        return attrgetter("_value_"), cache(lambda bits: hint(bits))
-    if isinstance(hint, type) and issubclass(hint, Enum):
-        members = {member.value: member for member in hint}
-        return attrgetter("_value_"), members.__getitem__
-    if origin in (types.UnionType, typing.Union):
-        return _optional(inner)
-    if origin is tuple:
-        return _sequence(inner)
-    if origin is dict:
-        assert _translation(inner[1]) == (None, None), "values are plain"
-        return None, None
-    assert hint in (int, float, str, bool, type(None)), f"no way to write {hint}"
-    return None, None
-
-
-def _optional(choices: tuple[Any, ...]) -> _Way:
-    ways = [_translation(choice) for choice in choices if choice is not type(None)]
-    if all(way == (None, None) for way in ways):
-        return None, None
-    assert len(ways) == 1, "one type or None"
-    # None is always the default and never reaches the translation.
-    return ways[0]
-
-
-def _sequence(inner: tuple[Any, ...]) -> _Way:
-    assert inner[1:] == (Ellipsis,), "tuples are of one type"
-    to_json, from_json = _translation(inner[0])
-    if to_json is None or from_json is None:
-        return list, tuple
-    return (lambda items: [to_json(i) for i in items]), (
-        lambda items: tuple([from_json(i) for i in items])
-    )
