@@ -26,6 +26,7 @@ from longshored.block.qcow2.features import Autoclear, Incompatible
 from longshored.block.qcow2.headerfile import read_header
 from longshored.block.qcow2.image import Qcow2Node
 from longshored.block.qcow2.layout import Header, encode_header
+from longshored.block.qcow2.repair import reclaim_leaks
 from longshored.errors import Kind, ServiceError
 from longshored.units import GiB, KiB, MiB
 from tests.support.overlays import (
@@ -354,6 +355,22 @@ def test_bitmaps_that_should_record_the_write_are_called_inconsistent(
     with_bitmap(host, flags)
     open_recorded(host).pwrite(0, b"a")
     assert bool(read_header(host).autoclear & Autoclear.BITMAPS) is kept
+
+
+def test_the_space_of_bitmaps_that_missed_a_write_is_used_again() -> None:
+    host = new_image(replace(ALONE, size=8 * KiB))
+    host.content.extend(bytes(-len(host.content) % (2 * KiB)))
+    with_bitmap(host, AUTO)
+    node = open_recorded(host)
+    node.pwrite(0, b"a")
+    node.close()
+    assert reclaim_leaks(host) == 1
+    size = host.size
+    node = open_recorded(host)
+    node.pwrite(4 * KiB, b"b")
+    node.close()
+    assert host.size == size
+    assert check(host).clean
 
 
 def test_no_power_cut_leaves_bitmaps_that_missed_a_write() -> None:

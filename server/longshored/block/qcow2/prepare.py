@@ -80,7 +80,8 @@ def _occupied(
         *((offset, size) for offset in refcounts.block_offsets()),
         *((entry & HOST_OFFSET, size) for entry in l1 if entry),
     ]
-    if header.bitmaps is not None:
+    # Bitmaps that are not consistent own nothing: their space may be reclaimed.
+    if header.bitmaps is not None and header.autoclear & Autoclear.BITMAPS:
         places.append((header.bitmaps.directory_offset, header.bitmaps.directory_size))
     for offset, length in places:
         if length:
