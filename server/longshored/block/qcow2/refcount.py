@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ...errors import ServiceError
-from ...units import SECTOR, MiB, round_down, round_up
+from ...units import MiB, round_down, round_up
 from ..node import Buffer
 from .damage import invalid
 from .hostfile import HostFile, read_padded
@@ -229,10 +229,9 @@ class Refcounts:
         return wrote
 
     def _write_block(self, index: int, block: _Block) -> None:
-        # Whole sectors: what a disk writes at once is never half a counter.
-        per_sector = min(SECTOR * 8 >> self.order, self.per_block)
-        first = round_down(block.first_dirty, per_sector)
-        end = round_up(block.end_dirty, per_sector)
+        # Eight counters of any width fill whole bytes.
+        first = round_down(block.first_dirty, 8)
+        end = round_up(block.end_dirty, 8)
         place = self._table[index] + ((first << self.order) >> 3)
         self._host.pwrite(place, encode(block.counts[first:end], self.order))
         block.first_dirty, block.end_dirty = self.per_block, 0
