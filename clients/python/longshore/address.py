@@ -16,7 +16,7 @@ def default_address() -> str:
         return given
     if os.geteuid() == 0:
         return "unix:/run/longshore/longshored.sock"
-    runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}"
+    runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/longshore-{os.geteuid()}"  # noqa: S108 - where the daemon makes it
     return f"unix:{Path(runtime) / 'longshore' / 'longshored.sock'}"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..config.load import Loaded, load, shown
-from ..config.settings import LOG_FORMATS, LOG_LEVELS, default_address
+from ..config.settings import LOG_FORMATS, LOG_LEVELS
 from ..config.sources import (
     DEFAULT_FILE,
     Source,
@@ -92,7 +92,15 @@ def _check(asked: argparse.Namespace) -> int:
 def _probe(asked: argparse.Namespace) -> int:
     from .healthcheck import probe
 
-    return probe(asked.address, asked.service, asked.timeout)
+    return probe(asked.address or _own_address(), asked.service, asked.timeout)
+
+
+def _own_address() -> str:
+    """Where clients are told to look, else where a daemon started here listens."""
+    if told := os.environ.get("LONGSHORE_ADDRESS"):
+        return told
+    file = [from_file(DEFAULT_FILE)] if DEFAULT_FILE.exists() else []
+    return load([*file, from_environment(os.environ)]).config.server.listen[0]
 
 
 def _loaded(asked: argparse.Namespace) -> Loaded:
@@ -174,7 +182,9 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_probe(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("address", nargs="?", default=default_address())
+    parser.add_argument(
+        "address", nargs="?", help="default: LONGSHORE_ADDRESS, else as configured"
+    )
     parser.add_argument("--service", default="", help="one service; else the daemon")
     parser.add_argument("--timeout", type=float, default=2.0, metavar="SECONDS")
     parser.set_defaults(command=_probe)
