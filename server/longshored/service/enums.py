@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
+from functools import cache
 from typing import TypeVar
 
 from longshore.v1.job_options_pb2 import ErrorAction as WireErrorAction
@@ -18,7 +19,7 @@ from ..errors import field_invalid
 from ..job.model import CompletionMode, ErrorAction, Holder, PendingReason
 from ..job.nodes import IoStatus, Permission, Role
 from ..job.progress import LimitedBy, Unit
-from ..job.states import State, Verb
+from ..job.states import State, Verb, verbs_allowed
 
 E = TypeVar("E", bound=Enum)
 V = TypeVar("V", bound=int)
@@ -60,8 +61,16 @@ _PERMISSIONS = [
 ]
 
 
-def permissions(held: Permission) -> list[WirePermission.ValueType]:
-    return [value for member, value in _PERMISSIONS if member in held]
+@cache
+def permissions(held: Permission) -> tuple[WirePermission.ValueType, ...]:
+    """The permissions in a set; a few sets occur over and over."""
+    return tuple(value for member, value in _PERMISSIONS if member in held)
+
+
+@cache
+def actions(state: State, verbs: frozenset[Verb]) -> tuple[JobAction.ValueType, ...]:
+    """What a job in this state accepts, of the verbs that its kind knows."""
+    return tuple(ACTIONS[verb] for verb in verbs_allowed(state) if verb in verbs)
 
 
 def member(field: str, table: Mapping[E, V], value: int, default: E | None = None) -> E:

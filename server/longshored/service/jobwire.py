@@ -1,7 +1,7 @@
 """Jobs and their changes as bytes: translated and serialised once per revision."""
 
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from longshore.v1 import job_pb2, watch_pb2
 
@@ -14,6 +14,8 @@ from .translate_job import job_to_proto
 # About half a kilobyte each. Lists that are polled and watches that open meet the
 # same finished jobs again and again.
 _KEPT_JOBS = 4096
+
+_NO_VERBS: frozenset[Verb] = frozenset()
 
 _EVENT_KINDS = {
     ChangeKind.CREATED: watch_pb2.JOB_EVENT_KIND_CREATED,
@@ -29,14 +31,14 @@ class JobWire:
     Safe for threads: losing a race costs a second translation, nothing else.
     """
 
-    def __init__(self, verbs: Mapping[str, Collection[Verb]]) -> None:
+    def __init__(self, verbs: Mapping[str, frozenset[Verb]]) -> None:
         # Set once.
         self._verbs = verbs
         # Every step on it is one operation of a dict.
         self._kept: OrderedDict[tuple[int, int], bytes] = OrderedDict()
 
     def message(self, job: Job) -> job_pb2.Job:
-        return job_to_proto(job, self._verbs.get(job.kind, ()))
+        return job_to_proto(job, self._verbs.get(job.kind, _NO_VERBS))
 
     def encode(self, job: Job) -> bytes:
         key = (job.number, job.revision)

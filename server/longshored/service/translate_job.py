@@ -1,12 +1,12 @@
 """A job: value -> contract. The one shape in which clients see it."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 from longshore.v1 import job_pb2, node_pb2
 
 from ..job.model import Ask, Job, Pause, Pending, PendingReason, Transition, Worker
 from ..job.nodes import Node
-from ..job.states import State, Verb, verbs_allowed
+from ..job.states import State, Verb
 from . import enums, status, wiretime
 from .translate_image import file_uri
 from .translate_options import options_to_proto
@@ -18,7 +18,7 @@ _BUSY = frozenset({State.RUNNING, State.READY, State.ABORTING})
 ALL_VERBS = frozenset(Verb)
 
 
-def job_to_proto(job: Job, verbs: Collection[Verb] = ALL_VERBS) -> job_pb2.Job:
+def job_to_proto(job: Job, verbs: frozenset[Verb] = ALL_VERBS) -> job_pb2.Job:
     """The job as clients see it; `verbs` are those its kind knows."""
     cancel = job.wanted.cancel
     return job_pb2.Job(
@@ -27,7 +27,7 @@ def job_to_proto(job: Job, verbs: Collection[Verb] = ALL_VERBS) -> job_pb2.Job:
         info=info_to_proto(job),
         options=options_to_proto(job.options),
         state=enums.STATES[job.state],
-        actions=[enums.ACTIONS[v] for v in verbs_allowed(job.state) if v in verbs],
+        actions=enums.actions(job.state, verbs),
         progress=progress_to_proto(job.progress),
         error=None if job.failure is None else status.of_failure(job.failure),
         revision=job.revision,
