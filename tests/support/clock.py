@@ -15,8 +15,10 @@ class FakeClock:
     """Both clocks move only by `advance`; whoever waits then wakes by itself."""
 
     def __init__(self, wall: Instant = MONDAY) -> None:
-        # Guarded by _lock.
+        # Guarded by _lock; _asleep tells of those who begin to wait.
         self._lock = threading.Lock()
+        self._asleep = threading.Condition(self._lock)
+        self._sleepers: list[float] = []
         self._now = 0.0
         self._begin = wall
 
@@ -29,10 +31,22 @@ class FakeClock:
 
     def wait(self, wakeup: threading.Event, seconds: float) -> bool:
         until = self.now() + seconds
-        while not wakeup.wait(_LOOK):
-            if self.now() >= until:
-                return False
-        return True
+        with self._lock:
+            self._sleepers.append(seconds)
+            self._asleep.notify_all()
+        try:
+            while not wakeup.wait(_LOOK):
+                if self.now() >= until:
+                    return False
+            return True
+        finally:
+            with self._lock:
+                self._sleepers.remove(seconds)
+
+    def wait_for_sleeper(self, seconds: float, patience: float = 20.0) -> None:
+        """Wait, in real time, until somebody waits for just so long."""
+        with self._lock:
+            assert self._asleep.wait_for(lambda: seconds in self._sleepers, patience)
 
     def advance(self, seconds: float) -> None:
         with self._lock:

@@ -31,6 +31,7 @@ from .newjob import (
     check_rate,
     invalid,
 )
+from .pick import is_foreign
 from .reports import foreign
 from .settings import Settings
 
@@ -221,6 +222,9 @@ class Admission:
             self._decisions.add(tx, life.create(candidate.draft, tx.now))
             for candidate in candidates
         ]
+        for job in jobs:
+            if is_foreign(job.pending):
+                self._queue.defer(job.number, tx.now)
         if request.request_id:
             job_ids = [job.job_id for job in jobs]
             tx.remember(request.caller.name, request.request_id, request.body, job_ids)

@@ -1,6 +1,5 @@
 """What becomes of each job that had not ended when the daemon went away. Pure."""
 
-
 from ..clock import Instant
 from ..job import life
 from ..job.model import Holder, Job, Worker
