@@ -13,6 +13,7 @@ from ..block.links import Link
 from ..block.locks import NOTHING, PULL_TOP, LockRow
 from ..block.node import Identity, Mode
 from ..block.qcow2.features import Incompatible
+from ..block.qcow2.headerfile import naming
 from ..block.qcow2.layout import refuse_unsupported
 from ..block.qcow2.repair import reclaim_leaks
 from ..block.roots import Roots
@@ -51,7 +52,7 @@ class PullDriver:
     def nodes(self, spec: Spec) -> tuple[Node, ...]:
         with walked(self._roots, spec.top, spec.backing_chain, Mode.WRITE) as links:
             base = self._base(spec, _known(links))
-            _check_top(links[0])
+            _check_headers(links)
             refuse_foreign_holders(links, PULL_TOP)
             return populate_nodes(links, base)
 
@@ -97,15 +98,19 @@ class PullDriver:
         return None
 
 
-def _check_top(top: Link) -> None:
-    """What can be known from the header alone is refused before a job exists."""
-    assert top.header is not None, "the spec says qcow2"
-    refuse_unsupported(top.header)
-    if top.header.incompatible & Incompatible.CORRUPT:
+def _check_headers(links: Sequence[Link]) -> None:
+    """What can be known from headers alone is refused before a job exists."""
+    for link in links:
+        if link.header is not None:
+            with naming(link.uri):
+                refuse_unsupported(link.header)
+    top = links[0].header
+    assert top is not None, "the spec says qcow2"
+    if top.incompatible & Incompatible.CORRUPT:
         raise ServiceError(
             Kind.IMAGE_INVALID,
             "The image is marked as corrupt, it can only be read; repair it first",
-            uri=top.uri,
+            uri=links[0].uri,
         )
 
 
