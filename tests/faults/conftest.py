@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.chains import Templates
+from tests.faults.hall import Hall, open_hall
 from tests.faults.rig import Rig
 
 
@@ -31,3 +32,10 @@ def rig(place: Path, templates: Templates) -> Iterator[Rig]:
     made = Rig(place, templates)
     yield made
     made.daemon.kill()
+
+
+@pytest.fixture(scope="module")
+def hall() -> Iterator[Hall]:
+    """A daemon in an arena, for all vectors of one file."""
+    with open_hall() as opened:
+        yield opened
