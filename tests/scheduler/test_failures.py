@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from longshored.drivers.base import Context
+from longshored.drivers.base import Cancelled, Context
 from longshored.errors import Kind, ServiceError
 from longshored.job.model import Holder, Worker
 from longshored.job.nodes import IoStatus
@@ -46,6 +46,15 @@ def test_a_bug_in_a_driver_fails_its_job_only(house: House, driver: Scripted) ->
     assert "secret" not in ended.failure.message
     other = house.create("b")
     house.wait(other, S.SUCCEEDED)
+
+
+def test_a_driver_that_cancels_itself_has_failed(
+    house: House, driver: Scripted
+) -> None:
+    driver.script("a", run=raising(Cancelled()))
+    ended = house.wait(house.create("a"), S.FAILED)
+    assert ended.failure is not None
+    assert ended.failure.kind is Kind.INTERNAL
 
 
 def test_a_failure_while_unwinding_is_a_warning_and_hides_nothing(

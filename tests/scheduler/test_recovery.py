@@ -8,6 +8,7 @@ from longshored.drivers.base import Context
 from longshored.errors import Kind, ServiceError
 from longshored.job.model import PendingReason
 from longshored.job.states import State, Verb
+from longshored.scheduler.failpoints import FAIL_POINTS
 from longshored.scheduler.newjob import OnConflict
 from tests.scheduler.conftest import OpenHouse
 from tests.scheduler.house import House
@@ -181,15 +182,16 @@ def test_a_group_that_crashed_between_its_commits_is_finalised_as_a_whole(
     after.wait(second, S.SUCCEEDED)
 
 
+@pytest.mark.parametrize("step", ["start", "run", "prepare", "commit"])
 def test_a_member_that_fails_after_such_a_crash_fails_alone(
-    house: House, driver: Scripted, lives: Lives
+    house: House, driver: Scripted, lives: Lives, step: str
 ) -> None:
     gate = lives.gate()
     driver.script("b", commit=gate)
     first, second = house.group("a", "b")
     assert gate.reached.wait(20)
     broken = ServiceError(Kind.IO_ERROR, "The disk is broken")
-    lives.driver.script("b", prepare=raising(broken))
+    lives.driver.script("b", **{step: raising(broken)})
     after = lives.crash(house)
     after.wait(first, S.SUCCEEDED)
     after.wait(second, S.FAILED)
@@ -253,6 +255,27 @@ def test_a_drain_leaves_jobs_that_a_start_takes_up(
     after = lives.crash(house)
     after.wait(job, S.SUCCEEDED)
     after.wait(waiting, S.PENDING)
+
+
+def test_every_fail_point_is_on_the_way_of_some_life(
+    open_house: OpenHouse, driver: Scripted, lives: Lives
+) -> None:
+    reached: set[str] = set()
+    house = open_house(fail_point=reached.add)
+
+    def run(context: Context) -> None:
+        context.save(b"")
+        lives.steady()(context)
+
+    driver.script("a", run=run)
+    job = house.create("a")
+    house.apply(Verb.PAUSE, job)
+    house.wait(job, S.PAUSED)
+    house.apply(Verb.CANCEL, job)
+    house.wait(job, S.CANCELLED)
+    house.wait(house.create("b"), S.SUCCEEDED)
+    house.close()
+    assert reached == set(FAIL_POINTS)
 
 
 def test_a_drain_wakes_a_paused_worker(house: House, driver: Scripted) -> None:

@@ -43,7 +43,11 @@ class Pool:
             if self._idle >= len(self._tasks):
                 self._work.notify()
                 return
-        threading.Thread(target=self._serve, name="worker", daemon=True).start()
+        try:
+            threading.Thread(target=self._serve, name="worker", daemon=True).start()
+        except RuntimeError as error:
+            # The host gives no more threads: the next one that is free takes it.
+            _log.error("a task waits for a thread", error=str(error))
 
     def join(self, timeout: float) -> bool:
         """Wait until every task is done; False if time was up first."""

@@ -7,9 +7,10 @@ between the two.
 """
 
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable
 from functools import partial
+
+import structlog
 
 from ..clock import Clock
 from ..drivers.base import Cancelled, Driver, FailPoint, Stopping
@@ -25,6 +26,8 @@ from .reports import Reports, Stale
 from .throttle import Throttles
 
 DriverOf = Callable[[str], Driver]
+
+_log = structlog.get_logger(__name__)
 
 
 class Runner:
@@ -70,8 +73,8 @@ class Runner:
             self._attempts[job.number] = attempt
             if self._stopping:
                 control.stop()
-        task = self._reopen if job.state is State.ABORTING else self._run
-        self._pool.run(partial(task, attempt))
+        step = self._reopen if job.state is State.ABORTING else self._run
+        self._pool.run(self._task(step, attempt))
 
     def tell(self, job: Job) -> None:
         """A job has changed durably."""
@@ -79,8 +82,10 @@ class Runner:
         if attempt is None:
             return
         attempt.control.tell(job)
-        if (task := self._next(attempt)) is not None:
-            self._pool.run(task)
+        with self._lock:
+            fellows = self._fellows_locked(attempt)
+        for one in (attempt, *fellows):
+            self._go_on(one)
 
     def ended(self, job: Job) -> None:
         """A job has ended durably: from now on it is not at work for anyone."""
@@ -111,10 +116,13 @@ class Runner:
             attempts = list(self._attempts.values())
         for attempt in attempts:
             attempt.control.stop()
-            if (task := self._next(attempt)) is not None:
-                self._pool.run(task)
+            self._go_on(attempt)
 
     # What to do next.
+
+    def _go_on(self, attempt: Attempt) -> None:
+        if (task := self._next(attempt)) is not None:
+            self._pool.run(task)
 
     def _next(self, attempt: Attempt) -> Task | None:
         with self._lock:
@@ -123,33 +131,39 @@ class Runner:
             job = attempt.control.job
             if self._stopping:
                 attempt.stage = Stage.ENDING
-                return partial(self._close, attempt)
+                return self._task(self._close, attempt)
             if job.state is State.ABORTING:
                 attempt.stage = Stage.ENDING
-                return partial(self._unwind, attempt)
+                return self._task(self._unwind, attempt)
             if job.is_finalizing:
                 return self._finalise_locked(attempt)
             return None
 
     def _finalise_locked(self, attempt: Attempt) -> Task | None:
         """The whole group in one task, once the last member is ready for it."""
-        members = self._members_locked(attempt)
-        if any(m.stage is not Stage.RESTING for m in members):
-            return None
-        if not all(m.control.job.is_finalizing for m in members):
-            return None
-        for member in members:
+        members = [attempt, *self._fellows_locked(attempt)]
+        # One that fell where the others go on is unwound by itself.
+        standing = [m for m in members if m.control.job.state is not State.ABORTING]
+        for member in standing:
+            if (
+                member.stage is not Stage.RESTING
+                or not member.control.job.is_finalizing
+            ):
+                return None
+        for member in standing:
             member.stage = Stage.ENDING
-        return partial(self._finalise, members)
+        return self._task(self._finalise, *sorted(standing, key=lambda m: m.number))
 
-    def _members_locked(self, attempt: Attempt) -> list[Attempt]:
+    def _fellows_locked(self, attempt: Attempt) -> list[Attempt]:
+        """The attempts at the other members of the group."""
         group = attempt.control.job.group
         if group is None:
-            return [attempt]
+            return []
         return [
             other
             for other in self._attempts.values()
-            if (theirs := other.control.job.group) is not None
+            if other is not attempt
+            and (theirs := other.control.job.group) is not None
             and theirs.group_id == group.group_id
         ]
 
@@ -159,6 +173,22 @@ class Runner:
             attempt.stage = Stage.RESTING
         if (task := self._next(attempt)) is not None:
             task()
+
+    def _task(self, step: Callable[..., None], *attempts: Attempt) -> Task:
+        return partial(self._carry_out, step, attempts)
+
+    def _carry_out(
+        self, step: Callable[..., None], attempts: tuple[Attempt, ...]
+    ) -> None:
+        """A step of attempts. One that cannot be reported leaves them to the next."""
+        try:
+            step(*attempts)
+        except (Stopping, Stale):
+            self._close(*attempts)
+        except Exception:  # noqa: BLE001 - else files stay open that nobody works on
+            job_ids = [attempt.control.job_id for attempt in attempts]
+            _log.exception("jobs are left to the next start", job_ids=job_ids)
+            self._close(*attempts)
 
     # On worker threads.
 
@@ -173,35 +203,27 @@ class Runner:
             attempt.work.run()
             self._fail_point("job.worked")
             self._reports.worked(control.claim, control.meter.sample())
-        except Cancelled:
-            # Only checkpoint() raises it, and only if the job is being unwound.
-            assert control.job.state is State.ABORTING, "nobody cancelled"
         except (Stopping, Stale):
-            self._close(attempt)
-            return
+            raise
         except Exception as error:  # noqa: BLE001 - a driver's bug fails its job only
-            if not self._fail(attempt, error):
-                return
-        self._rest(attempt)
+            is_unwound = control.job.state is State.ABORTING
+            if not (isinstance(error, Cancelled) and is_unwound):
+                self._fail(attempt, error)
+        if attempt.stage is not Stage.OVER:
+            self._rest(attempt)
 
-    def _fail(self, attempt: Attempt, error: Exception) -> bool:
-        """Report a failure; False if the attempt is over with that."""
+    def _fail(self, attempt: Attempt, error: Exception) -> None:
         control = attempt.control
-        try:
-            if (
-                isinstance(error, ServiceError)
-                and attempt.work is None
-                and _may_wait(control.job, error)
-            ):
-                self._reports.requeued(control.claim, error)
-                self._forget(attempt)
-                return False
+        if (
+            isinstance(error, ServiceError)
+            and attempt.work is None
+            and _may_wait(control.job, error)
+        ):
+            self._reports.requeued(control.claim, error)
+            self._forget(attempt)
+        else:
             failure = attempt.failure(error)
             self._reports.failed(control.claim, failure, control.meter.sample())
-        except (Stopping, Stale):
-            self._close(attempt)
-            return False
-        return True
 
     def _reopen(self, attempt: Attempt) -> None:
         """Take up, after a restart, a job that was being unwound."""
@@ -227,29 +249,22 @@ class Runner:
         self._end(attempt, warning)
 
     def _end(self, attempt: Attempt, warning: str | None) -> None:
-        # If the daemon stops first, its next start finds it ABORTING and unwinds
-        # it once more.
-        with suppress(Stopping, Stale):
-            self._reports.ended(attempt.control.claim, warning)
+        self._reports.ended(attempt.control.claim, warning)
         self._forget(attempt)
 
-    def _finalise(self, members: Sequence[Attempt]) -> None:
-        try:
-            fallen = self._finaliser.finalise(members)
-        except (Stopping, Stale):
-            for attempt in members:
-                self._close(attempt)
-            return
+    def _finalise(self, *members: Attempt) -> None:
+        fallen = self._finaliser.finalise(members)
         for attempt in members:
             if attempt in fallen:
                 self._unwind(attempt)
             else:
                 self._forget(attempt)
 
-    def _close(self, attempt: Attempt) -> None:
-        """Leave the job to a later attempt."""
-        attempt.clean()
-        self._forget(attempt)
+    def _close(self, *attempts: Attempt) -> None:
+        """Leave the jobs to later attempts."""
+        for attempt in attempts:
+            attempt.clean()
+            self._forget(attempt)
 
     def _forget(self, attempt: Attempt) -> None:
         with self._lock:
