@@ -13,8 +13,9 @@ from longshore.v1 import watch_pb2
 
 from ..job.progress import Progress
 from .frames import Frame
-from .translate_progress import progress_to_proto
+from .translate_progress import progress_fields
 from .watchlog import Topic, WatchLog
+from .wiretime import Fields
 
 _KEPT = 32
 
@@ -90,10 +91,8 @@ class ProgressFeed:
 
 
 def _body(job_id: str, progress: Progress) -> bytes:
-    sample = watch_pb2.ProgressSample(
-        job_id=job_id, progress=progress_to_proto(progress)
-    )
-    return sample.SerializeToString()
+    fields: Fields = {"job_id": job_id, "progress": progress_fields(progress)}
+    return watch_pb2.ProgressSample(**fields).SerializeToString()
 
 
 class _Ticker:

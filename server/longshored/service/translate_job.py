@@ -9,9 +9,10 @@ from ..job.nodes import Node
 from ..job.states import State, Verb
 from . import enums, status, wiretime
 from .translate_image import file_uri
-from .translate_options import options_to_proto
-from .translate_progress import progress_to_proto
-from .translate_spec import info_to_proto
+from .translate_options import options_fields
+from .translate_progress import progress_fields
+from .translate_spec import info_fields
+from .wiretime import Fields
 
 _RESTING = frozenset({State.QUEUED, State.PAUSED, State.STANDBY})
 _BUSY = frozenset({State.RUNNING, State.READY, State.ABORTING})
@@ -21,37 +22,38 @@ ALL_VERBS = frozenset(Verb)
 def job_to_proto(job: Job, verbs: frozenset[Verb] = ALL_VERBS) -> job_pb2.Job:
     """The job as clients see it; `verbs` are those its kind knows."""
     cancel = job.wanted.cancel
-    return job_pb2.Job(
-        job_id=job.job_id,
-        job_type=job.kind,
-        info=info_to_proto(job),
-        options=options_to_proto(job.options),
-        state=enums.STATES[job.state],
-        actions=enums.actions(job.state, verbs),
-        progress=progress_to_proto(job.progress),
-        error=None if job.failure is None else status.of_failure(job.failure),
-        revision=job.revision,
-        create_time=wiretime.timestamp(job.create_time),
-        start_time=wiretime.maybe_timestamp(job.start_time),
-        end_time=wiretime.maybe_timestamp(job.end_time),
-        labels=job.labels,
-        uid=job.uid,
-        number=job.number,
-        owner=job.owner,
-        host=job.host,
-        pauses=[_pause(pause) for pause in job.pauses],
-        pending=None if job.pending is None else _pending(job.pending),
-        nodes=[_node(node, active=_holds(job)) for node in job.nodes],
-        history=[_transition(step) for step in job.history],
-        worker=None if job.worker is None else _worker(job, job.worker),
-        busy=job.worker is not None and job.state in _BUSY,
-        group_id="" if job.group is None else job.group.group_id,
-        after=job.after,
-        wanted=list(_wishes(job)),
-        cancel_comment="" if cancel is None else cancel.comment,
-        expire_time=wiretime.maybe_timestamp(job.expire_time),
-        warnings=[job_pb2.JobWarning(message=text) for text in job.warnings],
-    )
+    fields: Fields = {
+        "job_id": job.job_id,
+        "job_type": job.kind,
+        "info": info_fields(job),
+        "options": options_fields(job.options),
+        "state": enums.STATES[job.state],
+        "actions": enums.actions(job.state, verbs),
+        "progress": progress_fields(job.progress),
+        "error": None if job.failure is None else status.of_failure(job.failure),
+        "revision": job.revision,
+        "create_time": wiretime.timestamp_fields(job.create_time),
+        "start_time": wiretime.timestamp_fields(job.start_time),
+        "end_time": wiretime.timestamp_fields(job.end_time),
+        "labels": job.labels,
+        "uid": job.uid,
+        "number": job.number,
+        "owner": job.owner,
+        "host": job.host,
+        "pauses": [_pause(pause) for pause in job.pauses],
+        "pending": None if job.pending is None else _pending(job.pending),
+        "nodes": [_node(node, active=_holds(job)) for node in job.nodes],
+        "history": [_transition(step) for step in job.history],
+        "worker": None if job.worker is None else _worker(job, job.worker),
+        "busy": job.worker is not None and job.state in _BUSY,
+        "group_id": "" if job.group is None else job.group.group_id,
+        "after": job.after,
+        "wanted": list(_wishes(job)),
+        "cancel_comment": "" if cancel is None else cancel.comment,
+        "expire_time": wiretime.timestamp_fields(job.expire_time),
+        "warnings": [{"message": text} for text in job.warnings],
+    }
+    return job_pb2.Job(**fields)
 
 
 def _holds(job: Job) -> bool:
@@ -60,66 +62,71 @@ def _holds(job: Job) -> bool:
     return not job.is_final and not waits
 
 
-def _pause(pause: Pause) -> job_pb2.JobPause:
-    return job_pb2.JobPause(
-        holder=enums.PAUSE_HOLDERS[pause.holder],
-        reason=pause.reason,
-        pause_time=wiretime.timestamp(pause.time),
-        actor=pause.actor,
-    )
+def _pause(pause: Pause) -> Fields:
+    return {
+        "holder": enums.PAUSE_HOLDERS[pause.holder],
+        "reason": pause.reason,
+        "pause_time": wiretime.timestamp_fields(pause.time),
+        "actor": pause.actor,
+    }
 
 
-def _pending(pending: Pending) -> job_pb2.JobPending:
-    message = job_pb2.JobPending(
-        reason=enums.PENDING_REASONS[pending.reason],
-        message=pending.message,
-        node_uri=file_uri(pending.node_uri or ""),
-        until_time=wiretime.maybe_timestamp(pending.until),
-    )
+def _pending(pending: Pending) -> Fields:
+    fields: Fields = {
+        "reason": enums.PENDING_REASONS[pending.reason],
+        "message": pending.message,
+        "node_uri": file_uri(pending.node_uri or ""),
+        "until_time": wiretime.timestamp_fields(pending.until),
+    }
     if pending.job_id is not None:
-        message.blocking_job_id = pending.job_id
+        fields["blocking_job_id"] = pending.job_id
     elif pending.reason is PendingReason.HOLD and pending.pid is not None:
-        message.blocking_process.pid = pending.pid
-        message.blocking_process.command = pending.command or ""
-    return message
+        fields["blocking_process"] = {
+            "pid": pending.pid,
+            "command": pending.command or "",
+        }
+    return fields
 
 
-def _node(node: Node, *, active: bool) -> node_pb2.Node:
-    return node_pb2.Node(
-        role=enums.ROLES[node.role],
-        uri=file_uri(node.uri),
-        format=node.format,
-        identity=node.key,
-        hold=node_pb2.Hold(
-            taken=enums.permissions(node.taken),
-            shared=enums.permissions(node.shared),
-            active=active,
-        ),
-        io_status=enums.IO_STATUSES[node.io_status],
-    )
+def _node(node: Node, *, active: bool) -> Fields:
+    return {
+        "role": enums.ROLES[node.role],
+        "uri": file_uri(node.uri),
+        "format": node.format,
+        "identity": node.key,
+        "hold": {
+            "taken": enums.permissions(node.taken),
+            "shared": enums.permissions(node.shared),
+            "active": active,
+        },
+        "io_status": enums.IO_STATUSES[node.io_status],
+    }
 
 
 def node_to_proto(node: Node) -> node_pb2.Node:
     """A node that a plan would hold."""
-    return _node(node, active=False)
+    return node_pb2.Node(**_node(node, active=False))
 
 
-def _transition(step: Transition) -> job_pb2.JobTransition:
-    return job_pb2.JobTransition(
-        state=enums.STATES[step.state],
-        transition_time=wiretime.timestamp(step.time),
-        reason=step.reason,
-        actor=step.actor,
-    )
+def _transition(step: Transition) -> Fields:
+    return {
+        "state": enums.STATES[step.state],
+        "transition_time": wiretime.timestamp_fields(step.time),
+        "reason": step.reason,
+        "actor": step.actor,
+    }
 
 
-def _worker(job: Job, worker: Worker) -> job_pb2.JobWorker:
-    return job_pb2.JobWorker(
-        host=job.host, thread=worker.thread, attempt=worker.attempt, epoch=worker.epoch
-    )
+def _worker(job: Job, worker: Worker) -> Fields:
+    return {
+        "host": job.host,
+        "thread": worker.thread,
+        "attempt": worker.attempt,
+        "epoch": worker.epoch,
+    }
 
 
-def _wishes(job: Job) -> Iterator[job_pb2.JobWish]:
+def _wishes(job: Job) -> Iterator[Fields]:
     """What was asked and is not reached: nothing, once the job has ended."""
     if job.is_final:
         return
@@ -134,9 +141,9 @@ def _wishes(job: Job) -> Iterator[job_pb2.JobWish]:
         yield _wish(Verb.FINALIZE, job.wanted.finalize)
 
 
-def _wish(verb: Verb, ask: Ask) -> job_pb2.JobWish:
-    return job_pb2.JobWish(
-        action=enums.ACTIONS[verb],
-        actor=ask.by,
-        ask_time=wiretime.timestamp(ask.time),
-    )
+def _wish(verb: Verb, ask: Ask) -> Fields:
+    return {
+        "action": enums.ACTIONS[verb],
+        "actor": ask.by,
+        "ask_time": wiretime.timestamp_fields(ask.time),
+    }

@@ -12,9 +12,11 @@ from ..errors import ServiceError, Violation, field_invalid
 from ..job.model import ErrorAction, ErrorPolicy, Options, RateLimit, Window
 from . import enums, wiretime
 from .checks import at_most, in_range, refuse
+from .wiretime import Fields
 
 MOST_WINDOWS = 16
 _PRIORITY = 1000
+_REPORT = ErrorPolicy()
 _MOST_RETRIES = 100
 _LONGEST_BACKOFF = 60.0
 _WEEK_MINUTES = 7 * 24 * 60
@@ -135,45 +137,45 @@ def _check_zone(field: str, name: str) -> None:
         raise field_invalid(field, wrong) from error
 
 
-def options_to_proto(options: Options) -> job_options_pb2.JobOptions:
+def options_fields(options: Options) -> Fields:
+    """The fields of a JobOptions."""
     rate = options.rate
-    return job_options_pb2.JobOptions(
-        speed_bytes_per_second=rate.speed_bytes_per_second,
-        burst_bytes=rate.burst_bytes,
-        iops=rate.iops,
-        burst_operations=rate.burst_operations,
-        priority=options.priority,
-        earliest_start_time=wiretime.maybe_timestamp(options.earliest_start_time),
-        windows=[_window_to_proto(window) for window in options.windows],
-        source_error_policy=_policy_to_proto(options.source_error_policy),
-        target_error_policy=_policy_to_proto(options.target_error_policy),
-        auto_finalize=options.auto_finalize,
-        auto_dismiss_delay=(
+    return {
+        "speed_bytes_per_second": rate.speed_bytes_per_second,
+        "burst_bytes": rate.burst_bytes,
+        "iops": rate.iops,
+        "burst_operations": rate.burst_operations,
+        "priority": options.priority,
+        "earliest_start_time": wiretime.timestamp_fields(options.earliest_start_time),
+        "windows": [_window_fields(window) for window in options.windows],
+        "source_error_policy": _policy_fields(options.source_error_policy),
+        "target_error_policy": _policy_fields(options.target_error_policy),
+        "auto_finalize": options.auto_finalize,
+        "auto_dismiss_delay": (
             None
             if options.auto_dismiss_delay is None
-            else wiretime.duration(options.auto_dismiss_delay)
+            else wiretime.duration_fields(options.auto_dismiss_delay)
         ),
-    )
+    }
 
 
-def _window_to_proto(window: Window) -> job_options_pb2.TimeWindow:
-    days = [job_options_pb2.Weekday.ValueType(day) for day in window.weekdays]
-    return job_options_pb2.TimeWindow(
-        weekdays=days,
-        start_minute=window.start_minute,
-        duration_minutes=window.duration_minutes,
-        time_zone=window.time_zone,
-    )
+def _window_fields(window: Window) -> Fields:
+    return {
+        "weekdays": window.weekdays,
+        "start_minute": window.start_minute,
+        "duration_minutes": window.duration_minutes,
+        "time_zone": window.time_zone,
+    }
 
 
-def _policy_to_proto(policy: ErrorPolicy) -> job_options_pb2.ErrorPolicy | None:
-    if policy == ErrorPolicy():
+def _policy_fields(policy: ErrorPolicy) -> Fields | None:
+    if policy == _REPORT:
         return None
-    message = job_options_pb2.ErrorPolicy(action=enums.ERROR_ACTIONS[policy.action])
+    fields: Fields = {"action": enums.ERROR_ACTIONS[policy.action]}
     if policy.action is ErrorAction.RETRY:
-        message.retry_count = policy.retry_count
-        message.retry_backoff.CopyFrom(wiretime.duration(policy.retry_backoff))
-    return message
+        fields["retry_count"] = policy.retry_count
+        fields["retry_backoff"] = wiretime.duration_fields(policy.retry_backoff)
+    return fields
 
 
 def changed_options(
@@ -186,7 +188,7 @@ def changed_options(
     A field named and not set in `change` is taken back to its default. Without a
     mask: the fields that are set in `change`.
     """
-    merged = options_to_proto(before)
+    merged = job_options_pb2.JobOptions(**options_fields(before))
     for path in _paths(change, mask):
         _copy_field(path.split("."), change, merged)
     return options_from_proto(merged)

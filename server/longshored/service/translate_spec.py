@@ -9,9 +9,10 @@ from longshore.v1 import block_pb2, image_pb2, job_info_pb2
 
 from ..errors import Kind, ServiceError, Violation, field_invalid
 from ..job.model import Job
-from ..job.spec import ImageRef, PullResult, PullSpec, PullStatus, Spec
+from ..job.spec import ImageRef, PullResult, PullSpec, PullStatus, SkippedRange, Spec
 from . import wiretime
 from .checks import at_most
+from .wiretime import Fields
 
 LONGEST_CHAIN = 200
 
@@ -97,52 +98,53 @@ def image_refs(messages: Sequence[image_pb2.ImageRef]) -> tuple[ImageRef, ...]:
     return tuple(image_ref(message) for message in messages)
 
 
-def image_ref_to_proto(image: ImageRef) -> image_pb2.ImageRef:
-    return image_pb2.ImageRef(uri=image.uri, format=image.format)
+def info_fields(job: Job) -> Fields:
+    """The fields of a JobInfo."""
+    status, result = job.status, job.result
+    pull = {
+        "spec": _pull_spec_fields(job.spec),
+        "status": None if status is None else _pull_status_fields(status),
+        "result": None if result is None else _pull_result_fields(result),
+    }
+    return {"block": {"pull": pull}}
 
 
-def info_to_proto(job: Job) -> job_info_pb2.JobInfo:
-    pull = block_pb2.BlockPullJob(
-        spec=_pull_spec_to_proto(job.spec),
-        status=None if job.status is None else _pull_status_to_proto(job.status),
-        result=None if job.result is None else _pull_result_to_proto(job.result),
-    )
-    return job_info_pb2.JobInfo(block=block_pb2.BlockJobInfo(pull=pull))
+def _ref_fields(image: ImageRef | None) -> Fields | None:
+    return None if image is None else {"uri": image.uri, "format": image.format}
 
 
-def _pull_spec_to_proto(spec: PullSpec) -> block_pb2.BlockPullJob.Spec:
-    return block_pb2.BlockPullJob.Spec(
-        top=image_ref_to_proto(spec.top),
-        base=None if spec.base is None else image_ref_to_proto(spec.base),
-        backing_chain=[image_ref_to_proto(link) for link in spec.backing_chain],
-    )
+def _pull_spec_fields(spec: PullSpec) -> Fields:
+    return {
+        "top": _ref_fields(spec.top),
+        "base": _ref_fields(spec.base),
+        "backing_chain": [_ref_fields(link) for link in spec.backing_chain],
+    }
 
 
-def _pull_status_to_proto(status: PullStatus) -> block_pb2.BlockPullJob.Status:
-    return block_pb2.BlockPullJob.Status(
-        published_bytes=status.published_bytes,
-        checkpoint_time=wiretime.maybe_timestamp(status.checkpoint_time),
-        link_count=status.link_count,
-        current_depth=status.current_depth,
-    )
+def _pull_status_fields(status: PullStatus) -> Fields:
+    return {
+        "published_bytes": status.published_bytes,
+        "checkpoint_time": wiretime.timestamp_fields(status.checkpoint_time),
+        "link_count": status.link_count,
+        "current_depth": status.current_depth,
+    }
 
 
-def _pull_result_to_proto(result: PullResult) -> block_pb2.BlockPullJob.Result:
-    return block_pb2.BlockPullJob.Result(
-        copied_bytes=result.copied_bytes,
-        zeroed_bytes=result.zeroed_bytes,
-        skipped_bytes=result.skipped_bytes,
-        backing=None if result.backing is None else image_ref_to_proto(result.backing),
-        backing_name=result.backing_name,
-        skipped_ranges=[
-            image_pb2.SkippedRange(
-                range=image_pb2.ByteRange(
-                    start_bytes=skipped.start, length_bytes=skipped.length
-                ),
-                uri=skipped.uri,
-                error_number=skipped.error_number,
-            )
-            for skipped in result.skipped_ranges
-        ],
-        duration=wiretime.duration(result.duration),
-    )
+def _pull_result_fields(result: PullResult) -> Fields:
+    return {
+        "copied_bytes": result.copied_bytes,
+        "zeroed_bytes": result.zeroed_bytes,
+        "skipped_bytes": result.skipped_bytes,
+        "backing": _ref_fields(result.backing),
+        "backing_name": result.backing_name,
+        "skipped_ranges": [_skipped_fields(one) for one in result.skipped_ranges],
+        "duration": wiretime.duration_fields(result.duration),
+    }
+
+
+def _skipped_fields(skipped: SkippedRange) -> Fields:
+    return {
+        "range": {"start_bytes": skipped.start, "length_bytes": skipped.length},
+        "uri": skipped.uri,
+        "error_number": skipped.error_number,
+    }

@@ -1,5 +1,7 @@
 """Instants and spans of time: ours <-> google.protobuf."""
 
+from typing import Any
+
 from google.protobuf import duration_pb2, timestamp_pb2
 
 from ..clock import SECOND, Instant
@@ -9,13 +11,28 @@ from ..errors import field_invalid
 _LONGEST_SECONDS = 100 * 366 * 86400
 
 
+Fields = dict[str, Any]
+"""The fields of a message, by name. Building a message from nested fields takes half
+the time of building it from messages, each of which is copied."""
+
+
+def timestamp_fields(instant: Instant | None) -> Fields | None:
+    """A Timestamp as a field of a message that is being built."""
+    if instant is None:
+        return None
+    seconds, nanos = divmod(instant, SECOND)
+    return {"seconds": seconds, "nanos": nanos}
+
+
+def duration_fields(seconds: float) -> Fields:
+    """A Duration as a field of a message that is being built."""
+    whole = int(seconds)
+    return {"seconds": whole, "nanos": int((seconds - whole) * SECOND)}
+
+
 def timestamp(instant: Instant) -> timestamp_pb2.Timestamp:
     seconds, nanos = divmod(instant, SECOND)
     return timestamp_pb2.Timestamp(seconds=seconds, nanos=nanos)
-
-
-def maybe_timestamp(instant: Instant | None) -> timestamp_pb2.Timestamp | None:
-    return None if instant is None else timestamp(instant)
 
 
 def duration(seconds: float) -> duration_pb2.Duration:
