@@ -7,7 +7,7 @@ ways too often.
 """
 
 import re
-from decimal import Decimal
+from fractions import Fraction
 
 _BINARY = ("", "K", "M", "G", "T", "P", "E")
 _SUFFIX: dict[str, int] = {"": 1, "B": 1}
@@ -20,21 +20,20 @@ _SUFFIX["kB"] = 1000
 
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)", re.ASCII)
 _SPAN = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)", re.ASCII)
-_SECONDS = {
-    "ms": Decimal("0.001"),
-    "s": Decimal(1),
-    "m": Decimal(60),
-    "h": Decimal(3600),
-    "d": Decimal(86400),
-}
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
+_MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 MAX_SIZE = 2**63 - 1
+# What a Duration of protobuf can hold, about 10,000 years.
+MAX_SECONDS = 315_576_000_000
+# More digits than any number that is meant.
+_LONGEST = 64
 
 
 def parse_size(text: str) -> int:
     """Bytes. Raises ValueError that says what would be right."""
     match = _SIZE.fullmatch(text.strip())
-    if match is None:
+    if match is None or len(text) > _LONGEST:
         raise ValueError(f"not a size: {text!r} (write 512, 64K, 1.5GiB or 200MB)")
     number, suffix = match.groups()
     if suffix not in _SUFFIX:
@@ -42,12 +41,12 @@ def parse_size(text: str) -> int:
             f"unknown unit {suffix!r} in {text!r} (K M G T or KiB MiB … = 1024, "
             "kB MB … = 1000)"
         )
-    size = Decimal(number) * _SUFFIX[suffix]
-    if size != int(size):
+    size = Fraction(number) * _SUFFIX[suffix]
+    if size.denominator != 1:
         raise ValueError(f"{text!r} is not a whole number of bytes")
-    if size > MAX_SIZE:
+    if size.numerator > MAX_SIZE:
         raise ValueError(f"{text!r} is more than 2^63-1 bytes")
-    return int(size)
+    return size.numerator
 
 
 def parse_rate(text: str) -> int:
@@ -61,15 +60,20 @@ def parse_rate(text: str) -> int:
 def parse_duration(text: str) -> float:
     """Seconds: a bare number, or 90s, 1h30m, 250ms."""
     stripped = text.strip()
-    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", stripped, re.ASCII):
-        return float(stripped)
     parts = _SPAN.findall(stripped)
-    if not parts or "".join(n + u for n, u in parts) != stripped:
+    if _NUMBER.fullmatch(stripped):
+        parts = [(stripped, "s")]
+    elif not parts or "".join(n + u for n, u in parts) != stripped:
         raise ValueError(f"not a duration: {text!r} (write 90, 90s, 1h30m or 250ms)")
     units = [unit for _, unit in parts]
     if len(set(units)) != len(units):
         raise ValueError(f"{text!r} names a unit twice")
-    return float(sum(Decimal(number) * _SECONDS[unit] for number, unit in parts))
+    if len(text) > _LONGEST:
+        raise ValueError(f"not a duration: {text!r}")
+    whole = sum(Fraction(number) * _MILLISECONDS[unit] for number, unit in parts)
+    if whole > MAX_SECONDS * 1000:
+        raise ValueError(f"{text!r} is more than 10,000 years")
+    return float(whole / 1000)
 
 
 def format_size(size: float) -> str:
@@ -77,10 +81,11 @@ def format_size(size: float) -> str:
     if size < 1024:
         return f"{int(size)} B"
     power = 0
-    while size >= 1024 and power < len(_BINARY) - 1:
+    # What would be shown as 1024 is 1 of the next unit.
+    while size >= 1023.5 and power < len(_BINARY) - 1:
         size /= 1024
         power += 1
-    digits = 0 if size >= 100 else 1 if size >= 10 else 2
+    digits = 0 if size >= 99.95 else 1 if size >= 9.995 else 2
     shown = f"{size:.{digits}f}"
     if "." in shown:
         shown = shown.rstrip("0").rstrip(".")
@@ -93,7 +98,7 @@ def format_rate(rate: float) -> str:
 
 def format_duration(seconds: float) -> str:
     """A duration for people, two units at most: 1h 5m, 42s, 0.3s."""
-    if seconds < 10:
+    if seconds < 9.95:
         return f"{seconds:.1f}s"
     left = round(seconds)
     parts = []

@@ -3,7 +3,7 @@ come back. No I/O: `stream` and `aiostream` feed it frames and errors.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypedDict
 
@@ -128,6 +128,7 @@ class Watcher:
     heartbeat_interval: float | None = None
     stop_when_finished: bool = False
     patience: float | None = None
+    chance: Callable[[], float] = random.random  # for the jitter, from 0 to 1
     silence: float = FIRST_FRAME_SECONDS  # seconds without a frame = dead
     _resyncing: bool = False
     _failures: int = 0
@@ -245,7 +246,7 @@ class Watcher:
             self._failures = 0
         ceiling = min(BACKOFF_MAX_SECONDS, BACKOFF_SECONDS * 2.0**self._failures)
         self._failures = min(self._failures + 1, _DOUBLINGS)
-        delay = self._retry_delay + random.uniform(0, ceiling)  # noqa: S311 - jitter
+        delay = self._retry_delay + ceiling * self.chance()
         self._away += delay if self._heard else lived + delay
         if self.patience is not None and self._away > self.patience:
             raise error

@@ -50,16 +50,22 @@ def line(job: job_pb2.Job, room: int, *, color: bool = False) -> str:
     """A bar and as many words as there is room for."""
     state = f"{words.state(job):<9}"
     texts = _texts(job)
-    while texts and len(GAP.join(texts)) + len(state) + NARROWEST + 4 > room:
-        # The remark of a job that stands still is the most important, and long.
-        if len(texts) == 1:
-            texts = [shorten(texts[0], max(1, room - len(state) - 4), Cut.RIGHT)]
-            return GAP.join([state, *texts])
+
+    def is_tight() -> bool:
+        return len(GAP.join([state, "-" * NARROWEST, *texts])) > room
+
+    if is_tight() and (eta := words.eta(job)) != words.NONE:
+        # The middle of the estimate says most of it.
+        texts = [text.replace(eta, eta.partition(" (")[0]) for text in texts]
+    while len(texts) > 1 and is_tight():
         texts.pop()
-    used = len(GAP.join([state, "", *texts]))
-    bar = _bar(job, max(NARROWEST, min(WIDEST, room - used)), color=color)
     shown = paint(state, words.state_color(job)) if color else state
-    return GAP.join([shown, bar, *texts])
+    if is_tight():
+        # Why a job stands still is worth more than a bar that does not move.
+        rest = max(1, room - len(state) - len(GAP))
+        return GAP.join([shown, shorten(texts[0], rest, Cut.RIGHT)])
+    free = room - len(GAP.join([state, "", *texts]))
+    return GAP.join([shown, _bar(job, min(WIDEST, free), color=color), *texts])
 
 
 def _texts(job: job_pb2.Job) -> list[str]:

@@ -34,7 +34,7 @@ _REASONS = {
 }
 
 # gRPC wraps what the system said in words about itself.
-_WRAPPED = re.compile(r".*last error: \w+: (.*)", re.DOTALL)
+_WRAPPED = re.compile(r".*last error: \w+: ([^ ]+): .*(?:error|host): (.*)", re.DOTALL)
 
 
 def explain(error: Exception) -> tuple[str, Exit]:
@@ -66,9 +66,10 @@ def explain(error: Exception) -> tuple[str, Exit]:
 
 def unreachable(text: str) -> str:
     wrapped = _WRAPPED.fullmatch(text)
+    said = f"{wrapped[1]}: {wrapped[2]}" if wrapped else text
     return (
-        f"the daemon does not answer: {wrapped[1] if wrapped else text}\n"
-        "Is longshored running? Name its address with -s or LONGSHORE_ADDRESS"
+        f"the daemon does not answer: {said}; is longshored running? "
+        "Name its address with -s or LONGSHORE_ADDRESS"
     )
 
 

@@ -15,6 +15,7 @@ from .arguments import Arguments
 from .connect import client
 from .exits import Exit
 from .table import table
+from .waiting import newest
 
 # Faster is not read; slower looks stuck.
 DRAW_SECONDS = 0.5
@@ -41,7 +42,8 @@ class Board:
                 case Snapshot() | Resynced():
                     self._jobs = {job.job_id: job for job in value.jobs}
                 case Event():
-                    self._jobs[value.job.job_id] = value.job
+                    before = self._jobs.get(value.job.job_id)
+                    self._jobs[value.job.job_id] = newest(value.job, before)
                     if value.kind == "REMOVED":
                         del self._jobs[value.job.job_id]
                 case Progress() if value.job_id in self._jobs:

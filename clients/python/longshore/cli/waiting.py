@@ -61,7 +61,7 @@ def jobs(watch: Watch) -> Iterator[job_pb2.Job]:
     for value in watch:
         match value:
             case Event():
-                job = value.job
+                job = newest(value.job, job)
             case Progress() if job is not None:
                 job.progress.CopyFrom(value.progress)
             case Snapshot() | Resynced():
@@ -70,6 +70,19 @@ def jobs(watch: Watch) -> Iterator[job_pb2.Job]:
                 pass
         if job is not None:
             yield job
+
+
+def newest(job: job_pb2.Job, before: job_pb2.Job | None) -> job_pb2.Job:
+    """A job after a change, with progress that is not older than what was seen.
+
+    The progress in a change is the last durable one; only in the end it is exact.
+    """
+    if before is None or job.HasField("end_time"):
+        return job
+    seen, told = before.progress.sample_time, job.progress.sample_time
+    if seen.ToNanoseconds() > told.ToNanoseconds():
+        job.progress.CopyFrom(before.progress)
+    return job
 
 
 @contextmanager
