@@ -36,7 +36,8 @@ class Timer:
         with self._lock:
             self._stopping = True
             self._wake_locked()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _wake_locked(self) -> None:
         sleeping, self._wakeup = self._wakeup, threading.Event()
