@@ -4,7 +4,6 @@ import asyncio
 import os
 import random
 import signal
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -16,6 +15,7 @@ from ..config.settings import Config
 from ..drivers.registry import all_drivers
 from ..errors import field_invalid
 from ..job.states import FINAL
+from ..service.crossing import Crossing
 from ..service.edge import Edge
 from ..service.frames import Frames
 from ..service.images import ImageService
@@ -145,9 +145,9 @@ class Daemon:
         system = SystemService(_about(config, backend))
         self._server = Server(self._edge, (jobs, images, system))
 
-    def _threads(self, name: str, count: int) -> ThreadPoolExecutor:
-        threads = ThreadPoolExecutor(count, thread_name_prefix=name)
-        self._opened.callback(threads.shutdown, cancel_futures=True)
+    def _threads(self, name: str, count: int) -> Crossing:
+        threads = Crossing(name, count)
+        self._opened.callback(threads.close)
         return threads
 
 

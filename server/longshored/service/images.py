@@ -1,11 +1,7 @@
 """ImageService: what images are, where their bytes lie, and making empty ones."""
 
-import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor
-from functools import partial
 from itertools import islice
-from typing import TypeVar
 
 from longshore.v1 import image_pb2, node_pb2
 from longshore.v1 import image_service_pb2 as pb
@@ -20,6 +16,7 @@ from ..block.uri import parse_uri
 from ..errors import ServiceError, Violation, field_invalid
 from ..scheduler.newjob import Caller
 from . import checks, enums
+from .crossing import Crossing
 from .newimage import NewImage, make_image
 from .pages import Pages, Place
 from .translate_image import (
@@ -29,8 +26,6 @@ from .translate_image import (
     image_to_proto,
 )
 from .translate_spec import LONGEST_CHAIN
-
-T = TypeVar("T")
 
 DEFAULT_EXTENTS = 1000
 MOST_EXTENTS = 10_000
@@ -47,7 +42,7 @@ class ImageService:
         roots: Roots,
         holders: Callable[[str], list[str]],
         pages: Pages,
-        threads: Executor,
+        threads: Crossing,
     ) -> None:
         """`holders` names the jobs that hold a node, by its identity."""
         self._roots = roots
@@ -60,7 +55,9 @@ class ImageService:
     ) -> pb.GetImageResponse:
         image = image_ref("image", request.image)
         declared = image_refs("backing_chain", request.backing_chain)
-        return pb.GetImageResponse(image=await self._do(self._image, image, declared))
+        return pb.GetImageResponse(
+            image=await self._threads.call(self._image, image, declared)
+        )
 
     async def MapImage(
         self, request: pb.MapImageRequest, caller: Caller
@@ -73,23 +70,19 @@ class ImageService:
         start = 0
         if request.page_token:
             start = self._pages.open(request.page_token, key).after
-        return await self._do(self._map, image, declared, start, size, key)
+        return await self._threads.call(self._map, image, declared, start, size, key)
 
     async def CreateImage(
         self, request: pb.CreateImageRequest, caller: Caller
     ) -> pb.CreateImageResponse:
         new = new_image(request)
-        await self._do(make_image, self._roots, new)
+        await self._threads.call(make_image, self._roots, new)
         declared: Refs = ()
         if new.backing is not None and new.backing_chain:
             declared = (new.backing, *new.backing_chain)
         return pb.CreateImageResponse(
-            image=await self._do(self._image, new.image, declared)
+            image=await self._threads.call(self._image, new.image, declared)
         )
-
-    async def _do(self, action: Callable[..., T], *args: object) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, partial(action, *args))
 
     def _image(self, image: ImageRef, declared: Refs) -> image_pb2.Image:
         facts = describe(self._roots, image, declared=declared)

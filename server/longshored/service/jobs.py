@@ -1,11 +1,8 @@
 """JobService: translate, ask the scheduler or the store, translate back."""
 
-import asyncio
-from collections.abc import Callable
-from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from longshore.v1 import job_service_pb2 as pb
 from longshore.v1 import watch_pb2
@@ -18,6 +15,7 @@ from ..scheduler.scheduler import Scheduler
 from ..store.reader import Reader
 from . import checks, enums, frames, requests, wiretime
 from .callers import Origin
+from .crossing import Crossing
 from .jobwire import JobWire
 from .pages import Pages, Place
 from .selector import Selection, selection
@@ -26,8 +24,6 @@ from .translate_plan import plan_to_proto
 from .wait import LONGEST_WAIT, Until, Waiting
 from .watch import Watch, WatchHub, Write
 from .watchers import Watchers
-
-T = TypeVar("T")
 
 DEFAULT_PAGE = 100
 LARGEST_PAGE = 500
@@ -46,8 +42,8 @@ class JobService:
         hub: WatchHub,
         watchers: Watchers,
         pages: Pages,
-        verbs: Executor,
-        reads: Executor,
+        verbs: Crossing,
+        reads: Crossing,
     ) -> None:
         # Set once.
         self._scheduler = scheduler
@@ -66,7 +62,7 @@ class JobService:
     ) -> pb.CreateJobResponse:
         new = requests.new_job(request)
         request_id = checks.request_id(request.request_id)
-        created = await self._do(
+        created = await self._verbs.call(
             self._scheduler.create,
             new,
             caller,
@@ -85,7 +81,7 @@ class JobService:
     ) -> pb.CreateJobGroupResponse:
         asked = requests.new_group(request)
         request_id = checks.request_id(request.request_id)
-        jobs, replayed = await self._do(
+        jobs, replayed = await self._verbs.call(
             self._scheduler.create_group,
             asked.members,
             caller,
@@ -105,7 +101,7 @@ class JobService:
         self, request: pb.PlanJobRequest, caller: Caller
     ) -> pb.PlanJobResponse:
         new = requests.new_job(request.request, "request.")
-        planned = await self._do(self._scheduler.plan, new, caller)
+        planned = await self._verbs.call(self._scheduler.plan, new, caller)
         return pb.PlanJobResponse(plan=plan_to_proto(new, planned))
 
     # Looking at jobs.
@@ -126,7 +122,7 @@ class JobService:
             place = self._pages.open(request.page_token, chosen.key)
         head = self._hub.log.head if place is None else place.revision
         after = None if place is None else place.after
-        return await self._read(self._page, chosen, head, after, size)
+        return await self._reads.call(self._page, chosen, head, after, size)
 
     def _page(
         self, chosen: Selection, head: int, after: int | None, size: int
@@ -192,7 +188,7 @@ class JobService:
         if not request.HasField("options"):
             raise field_invalid("options", "Required: the options to change")
         mask = request.update_mask if request.HasField("update_mask") else None
-        job = await self._do(
+        job = await self._verbs.call(
             self._scheduler.update,
             checks.job_id("job_id", request.job_id),
             lambda before: changed_options(before, request.options, mask),
@@ -257,7 +253,7 @@ class JobService:
         force: bool = False,
         mode: CompletionMode = CompletionMode.SWITCH,
     ) -> Job:
-        return await self._do(
+        return await self._verbs.call(
             self._scheduler.apply,
             verb,
             checks.job_id("job_id", request.job_id),
@@ -269,16 +265,7 @@ class JobService:
         )
 
     async def _get(self, job_id: str) -> Job:
-        return await self._read(self._reader.get, job_id)
-
-    async def _do(self, action: Callable[..., T], *args: object, **named: object) -> T:
-        """The scheduler waits for the disk, so it is called from a thread."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._verbs, partial(action, *args, **named))
-
-    async def _read(self, action: Callable[..., T], *args: object) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._reads, partial(action, *args))
+        return await self._reads.call(self._reader.get, job_id)
 
 
 class VerbRequest(Protocol):

@@ -8,12 +8,12 @@ open together read the store once.
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from ..job.model import Job
 from ..store.query import JobQuery
 from ..store.reader import Reader
+from .crossing import Crossing
 from .frames import Frame, Frames
 from .jobwire import JobWire
 from .selector import Selection
@@ -40,7 +40,7 @@ class Snapshot:
 
 class Snapshots:
     def __init__(
-        self, reader: Reader, wire: JobWire, frames: Frames, threads: Executor
+        self, reader: Reader, wire: JobWire, frames: Frames, threads: Crossing
     ) -> None:
         # Set once.
         self._reader = reader
@@ -55,8 +55,9 @@ class Snapshots:
         known = self._kept.get(selection.key)
         if known is None or known[0] < head:
             self._forget(head)
-            loop = asyncio.get_running_loop()
-            future = loop.run_in_executor(self._threads, self._collect, selection.query)
+            future = asyncio.ensure_future(
+                self._threads.call(self._collect, selection.query)
+            )
             future.add_done_callback(_look_at)
             known = self._kept[selection.key] = (head, future)
         try:
@@ -104,8 +105,7 @@ class Snapshots:
 
     async def unfinished(self, query: JobQuery) -> Snapshot:
         """Revision and numbers of the jobs selected that have not ended."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._numbers, query)
+        return await self._threads.call(self._numbers, query)
 
     def _numbers(self, query: JobQuery) -> Snapshot:
         with self._reader.snapshot(query) as (revision, chunks):

@@ -11,7 +11,6 @@ contract; `watch.proto` tells them to clients.
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from longshore.v1 import watch_pb2
@@ -19,6 +18,7 @@ from longshore.v1 import watch_pb2
 from ..clock import Clock
 from ..errors import Kind, ServiceError, field_invalid
 from ..store.reader import Reader
+from .crossing import Crossing
 from .frames import Frame
 from .samples import ProgressFeed
 from .selector import Selection, selection
@@ -60,7 +60,7 @@ class WatchHub:
         reader: Reader,
         snapshots: Snapshots,
         feed: ProgressFeed,
-        threads: Executor,
+        threads: Crossing,
         clock: Clock,
         chance: random.Random,
         pace: Pace,
@@ -125,8 +125,7 @@ class WatchHub:
         key = (topic.key, cursor)
         future = self._reading.get(key)
         if future is None:
-            loop = asyncio.get_running_loop()
-            future = loop.run_in_executor(self.threads, self._read, topic, cursor)
+            future = asyncio.ensure_future(self.threads.call(self._read, topic, cursor))
             future.add_done_callback(lambda done: self._read_done(key, done))
             self._reading[key] = future
         return await asyncio.shield(future)
@@ -150,8 +149,7 @@ class WatchHub:
         now = self.clock.now()
         if self.log.holds(revision) and now - self._oldest_read < _FRESH_SECONDS:
             return self._oldest
-        loop = asyncio.get_running_loop()
-        self._oldest = await loop.run_in_executor(self.threads, self._check, revision)
+        self._oldest = await self.threads.call(self._check, revision)
         self._oldest_read = now
         return self._oldest
 
