@@ -53,7 +53,7 @@ class Place:
         return self.directory / "daemon.log"
 
     def command(self) -> list[str]:
-        words = [*self.wrapper, sys.executable, "-m", "longshored", "serve"]
+        words = [*self.wrapper, sys.executable, "-P", "-m", "longshored", "serve"]
         words += ["--state", str(self.state), "--listen", self.address]
         for root in self.roots or (self.images,):
             words += ["--root", str(root)]
