@@ -1,4 +1,4 @@
-"""A daemon to be measured: a process of its own, and what is seen of it from outside."""
+"""A daemon to be measured: a process of its own, looked at from outside."""
 
 import os
 import signal
@@ -13,13 +13,13 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from longshore.v1 import image_service_pb2 as images_pb
 from longshore.v1 import (
     image_service_pb2_grpc,
     job_pb2,
     job_service_pb2_grpc,
     system_service_pb2_grpc,
 )
-from longshore.v1 import image_service_pb2 as images_pb
 from longshore.v1 import job_service_pb2 as pb
 
 PATIENCE = 120.0

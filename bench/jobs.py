@@ -1,0 +1,106 @@
+"""CreateJob to SUCCEEDED of a job that does nothing, through gRPC and durable.
+
+Two kinds of nothing: real pulls of images that lack nothing (opened, locked,
+checked, closed), and a test driver whose work is empty. Against tasks that do
+nothing in dramatiq, Celery and RQ on Redis, which keep their results and flush
+every command to the append-only file, as our answers follow an fsync; what they do
+with a flush once a second is printed too. Clients and workers share the machine.
+"""
+
+import statistics
+from pathlib import Path
+
+from longshore.v1 import job_service_pb2 as pb
+
+from . import queues
+from .daemon import Served, pull, served
+from .peers import missing
+from .peers import run as command
+from .report import Run, milliseconds
+from .rush import Rush, rush
+
+COUNT = 3000
+PEER_COUNT = 2000
+THREADS = 8
+ROUNDS = 5
+# Real pulls at once: each has an image of its own.
+IMAGES = 8
+
+
+def measure(run: Run) -> None:
+    run.report.title("jobs that do nothing: CreateJob to SUCCEEDED")
+    ours = [_nothing(run), _real(run)]
+    if names := missing(["redis-server"]):
+        run.report.say(f"peers left out, not installed: {', '.join(names)}")
+        return
+    best = _peers(run)
+    for name, rate in zip(("empty work", "real pull"), ours, strict=True):
+        run.report.at_least(f"jobs/s, {name}, of the best queue", rate / best, 3, "x")
+
+
+def _nothing(run: Run) -> float:
+    directory = run.directory / "n"
+    directory.mkdir()
+    with served(directory, does_nothing=True) as daemon:
+        tops = [daemon.root / f"{n}.qcow2" for n in range(THREADS)]
+        return _rounds(run, daemon, tops, "empty work")
+
+
+def _real(run: Run) -> float:
+    directory = run.directory / "r"
+    directory.mkdir()
+    settings = {"JOBS__SLOTS": str(IMAGES), "JOBS__SLOTS_PER_DEVICE": str(IMAGES)}
+    with served(directory, settings=settings) as daemon:
+        tops = [daemon.root / f"{n}.qcow2" for n in range(IMAGES)]
+        for top in tops:
+            _create(top)
+        return _rounds(run, daemon, tops, "real pull")
+
+
+def _pull(top: Path) -> pb.CreateJobRequest:
+    # The job before on the same image may not have let go of it yet.
+    return pull(top, on_conflict=pb.ON_CONFLICT_QUEUE)
+
+
+def _create(top: Path) -> None:
+    command("qemu-img", "create", "-q", "-f", "qcow2", top, "1G")
+
+
+def _rounds(run: Run, daemon: Served, tops: list[Path], name: str) -> float:
+    one = rush(daemon, lambda _: _pull(tops[0]), count=run.of(300, 20), threads=1)
+    run.report.say(f"{name}, one after another: {milliseconds(one.latencies)}")
+    rates = []
+    for _ in range(run.of(ROUNDS, 1)):
+        used = daemon.cpu_seconds()
+        count = run.of(COUNT, 50)
+        done: Rush = rush(
+            daemon, lambda thread: _pull(tops[thread]), count=count, threads=THREADS
+        )
+        rates.append(done.jobs_per_second)
+        used = (daemon.cpu_seconds() - used) / count * 1e6
+        run.report.say(
+            f"{name}, {THREADS} threads: {rates[-1]:,.0f} jobs/s, daemon "
+            f"{used:.0f} us of CPU each, {milliseconds(done.latencies)}"
+        )
+    return statistics.median(rates)
+
+
+def _peers(run: Run) -> float:
+    queues.install()
+    run.report.say(queues.versions())
+    best = 0.0
+    for fsync in ("everysec", "always"):
+        directory = run.directory / fsync
+        directory.mkdir()
+        with queues.redis(directory, fsync) as socket:
+            for name in queues.WORKERS:
+                rate = queues.rate(
+                    name,
+                    socket,
+                    count=run.of(PEER_COUNT, 20),
+                    threads=THREADS,
+                    rounds=run.of(3, 1),
+                )
+                run.report.say(f"{name}, appendfsync {fsync}: {rate:,.0f} tasks/s")
+                best = max(best, rate if fsync == "always" else 0.0)
+    return best
