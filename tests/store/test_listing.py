@@ -14,7 +14,7 @@ from longshored.job.nodes import EVERYTHING, NOTHING, Node, Role
 from longshored.job.states import State
 from longshored.store.listing import page
 from longshored.store.query import DOMAIN_KEY, JobQuery
-from tests.job.jobs import WORKER, in_state
+from tests.job.jobs import ASK, WORKER, in_state
 from tests.store.stores import Store, opened
 
 COUNT = 120
@@ -107,6 +107,15 @@ def test_changed_jobs_are_found_by_their_new_state(store: Store) -> None:
     job = store.reader.get("job-1")
     started = store.put(life.started(job, WORKER, 9))
     assert store.reader.list_jobs(running, after=None, limit=5) == [started]
+
+
+def test_an_ended_job_is_found_by_its_end_alone(store: Store) -> None:
+    running = store.put(life.started(store.add(in_state(State.QUEUED)), WORKER, 9))
+    ended = store.put(life.ended(store.put(life.cancel(running, ASK)), 9))
+    for state in State:
+        query = JobQuery(states=frozenset([state]))
+        expected = [ended] if state is State.CANCELLED else []
+        assert store.reader.list_jobs(query, after=None, limit=5) == expected
 
 
 def test_a_removed_job_is_in_no_list(store: Store) -> None:

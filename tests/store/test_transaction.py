@@ -204,3 +204,14 @@ def test_the_checkpoint_of_an_older_claim_is_refused(store: Store) -> None:
         lambda tx: tx.save_checkpoint(job.number, 1, b"stale"),
     )
     assert store.journal.run(lambda tx: tx.checkpoint(job.number)) == b"new"
+
+
+def test_a_checkpoint_saved_as_its_job_ends_is_not_kept(store: Store) -> None:
+    job = store.put(started(store.add(a_job())))
+
+    def body(tx: Transaction) -> None:
+        tx.save_checkpoint(job.number, 1, b"here")
+        tx.put(life.ended(tx.put(life.cancel(job, ASK)), 9))
+
+    store.journal.run(body)
+    assert store.journal.run(lambda tx: tx.checkpoint(job.number)) is None
