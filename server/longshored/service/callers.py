@@ -9,6 +9,9 @@ CLIENT_KEY = "longshore-client"
 
 _LONGEST_CLIENT = 128
 
+_UNIX = Caller("unix")
+_ANONYMOUS = Caller("anonymous")
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -26,8 +29,8 @@ def identify(peer: str, metadata: Sequence[tuple[str, str | bytes]] | None) -> O
     open it may do everything, and all are one caller. Loopback TCP without TLS
     is open to every local user, and says so in the owner of its jobs.
     """
-    name = "unix" if peer.startswith("unix:") else "anonymous"
-    return Origin(Caller(name), peer, _client(metadata))
+    caller = _UNIX if peer.startswith("unix:") else _ANONYMOUS
+    return Origin(caller, peer, _client(metadata))
 
 
 def _client(metadata: Sequence[tuple[str, str | bytes]] | None) -> str:

@@ -1,5 +1,6 @@
 """JobService: translate, ask the scheduler or the store, translate back."""
 
+from collections.abc import Awaitable
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -170,15 +171,13 @@ class JobService:
         message = self._wire.message(self._with_progress(job))
         return pb.WaitJobResponse(job=message, reached=reached)
 
-    async def WatchJobs(
+    def WatchJobs(
         self, request: watch_pb2.WatchJobsRequest, origin: Origin, write: Write
-    ) -> None:
-        wish = self._hub.wish(request)
+    ) -> Awaitable[None]:
+        """Not a coroutine of its own: each costs memory as long as its stream lives."""
+        watch = Watch(self._hub, self._hub.wish(request), write)
         self._watchers.enter(origin.peer)
-        try:
-            await Watch(self._hub, wish, write).run()
-        finally:
-            self._watchers.leave(origin.peer)
+        return watch.run(partial(self._watchers.leave, origin.peer))
 
     # Steering jobs.
 

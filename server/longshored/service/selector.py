@@ -23,9 +23,14 @@ class Selection:
     query: JobQuery
 
 
+EVERYTHING = Selection(b"", JobQuery())
+
+
 def selection(
     message: watch_pb2.JobSelector, states: frozenset[State] = frozenset()
 ) -> Selection:
+    if not states and not message.ByteSize():
+        return EVERYTHING
     query = JobQuery(
         job_ids=_names("selector.job_ids", message.job_ids, _MOST_NAMES),
         kinds=_names("selector.job_types", message.job_types, _MOST_TYPES),

@@ -207,8 +207,11 @@ class Watch:
         self._show_progress = True
         self.wake()
 
-    async def run(self) -> None:
-        """Serve until the planned end. Raises ServiceError, or is cancelled."""
+    async def run(self, leave: Callable[[], None]) -> None:
+        """Serve until the planned end. Raises ServiceError, or is cancelled.
+
+        `leave` gives the stream's place back, whatever the end.
+        """
         hub, wish = self._hub, self._wish
         self._task = asyncio.current_task()
         assert self._task is not None, "streams are served by tasks"
@@ -226,6 +229,7 @@ class Watch:
             self._task.uncancel()
             raise StalledError from None
         finally:
+            leave()
             if self._timer is not None:
                 self._timer.cancel()
             if wish.progress:
@@ -280,9 +284,11 @@ class Watch:
             if piece.frame is not None:
                 await self._send(piece.frame)
             self._advance(piece)
-            # Read again after a frame, and after a stretch of foreign changes.
             if piece.upto == cursor or (piece.frame is None and piece.upto == log.head):
-                await self._rest(topic)
+                # Everything durable is sent. No coroutine waits here but this one:
+                # thousands of streams rest at this line.
+                quiet = self._quiet_frame(topic)
+                await (self._news() if quiet is None else self._send(quiet))
         await self._send(
             log.frames.closing(self._cursor, reason, self._hub.pace.retry_delay)
         )
@@ -312,20 +318,21 @@ class Watch:
             return watch_pb2.WATCH_CLOSE_REASON_FINISHED
         return None
 
-    async def _rest(self, topic: Topic) -> None:
-        """Everything durable is sent: show progress, or wait, or break the silence."""
+    def _quiet_frame(self, topic: Topic) -> Frame | None:
+        """What a stream without news shows: progress, or a bookmark after silence."""
         if self._show_progress and self._wish.progress:
             self._show_progress = False
             batch = self._hub.feed.newer(topic, self._seen)
             self._seen = batch.version
             if batch.frame is not None:
-                await self._send(batch.frame)
-                return
+                return batch.frame
         if self._silent_for() >= self._wish.tempo.heartbeat:
-            await self._send(self._hub.log.frames.bookmark(self._at()))
-            return
+            return self._hub.log.frames.bookmark(self._at())
+        return None
+
+    def _news(self) -> "asyncio.Future[None]":
         self._waiter = asyncio.get_running_loop().create_future()
-        await self._waiter
+        return self._waiter
 
     def _silent_for(self) -> float:
         return self._hub.clock.now() - self._last_write
