@@ -57,6 +57,7 @@ class Reader:
         # Guarded by _lock.
         self._lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
+        self._closed = False
 
     @property
     def history_id(self) -> str:
@@ -124,7 +125,9 @@ class Reader:
         return {(kind, State(state)): jobs for kind, state, jobs in rows}
 
     def close(self) -> None:
+        """Close what is idle now, and what is in use when it is given back."""
         with self._lock:
+            self._closed = True
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
@@ -139,8 +142,14 @@ class Reader:
             try:
                 yield connection
             finally:
-                with self._lock:
-                    self._idle.append(connection)
+                self._give_back(connection)
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        with self._lock:
+            if not self._closed:
+                self._idle.append(connection)
+                return
+        connection.close()
 
 
 @contextmanager
