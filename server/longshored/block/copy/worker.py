@@ -25,11 +25,9 @@ from .space import Space
 
 # The largest request. Larger ones make a pause wait longer and are no faster.
 LARGEST = 1 * MiB
-# Behind everything that answers a user. At so few workers, more than 10 did not make
-# the event loop any faster (measured for 2 and 4), and
-# would make a copy starve beside other work of the host.
+# Behind everything that answers a user. At 2 and 4 workers more than 10 made the
+# event loop no faster, and a copy would starve beside other work of the host.
 NICE = 10
-
 
 _ZEROS = bytes(64 * KiB)
 
