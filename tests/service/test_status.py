@@ -4,7 +4,7 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 
 from longshore.v1 import error_reason_pb2
-from longshored.errors import Fact, Kind, ServiceError, Violation, field_invalid
+from longshored.errors import Kind, ServiceError, Violation, field_invalid
 from longshored.job.model import Failure
 from longshored.service import status
 
@@ -83,12 +83,13 @@ def test_too_many_violations_are_counted() -> None:
     assert bad.field_violations[-1].description == "… and 4 more"
 
 
-HUGE: dict[str, Fact] = {f"key_{n}": "ä" * 5000 for n in range(40)}
+HUGE: dict[str, str | int] = {f"key_{n}": "ä" * 5000 for n in range(40)}
 
 
 @pytest.mark.parametrize("kind", Kind)
 def test_a_status_keeps_its_budget_whatever_is_in_the_error(kind: Kind) -> None:
-    error = ServiceError(kind, "Ж" * 5000, **HUGE)
+    error = ServiceError(kind, "Ж" * 5000)
+    error.facts = HUGE
     error.violations = tuple(Violation("f" * 500, "ü" * 500) for _ in range(50))
     answer = status.of_error(error)
     assert answer.ByteSize() <= status.LARGEST_STATUS

@@ -262,7 +262,7 @@ def test_w14_no_progress_follows_the_end_of_a_job(
         watch.next_of("progress")
         watch.next_of("progress")
         steady.finish.set()
-        kinds = []
+        kinds: list[str | None] = []
         while kinds.count("bookmark") < 3:
             frame = watch.next()
             kinds.append(frame.WhichOneof("frame"))

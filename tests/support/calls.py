@@ -59,7 +59,9 @@ class Refusal:
         self.code = error.code()
         self.message = error.details() or ""
         self.status = rpc_status.from_call(error)
-        self.trailers = dict(error.trailing_metadata() or ())
+        self.trailers = {
+            datum.key: datum.value for datum in error.trailing_metadata() or ()
+        }
         self.info = error_details_pb2.ErrorInfo()
         for detail in self.status.details if self.status else ():
             detail.Unpack(self.info)

@@ -91,7 +91,7 @@ class Daemon:
 
     async def stop(self) -> None:
         """Drain: what works stops at a checkpoint and goes on with the next start."""
-        self._edge.stopping = True
+        self.refuse_new_work()
         await self._server.leave()
         self._log.close()
         await asyncio.to_thread(
@@ -99,6 +99,10 @@ class Daemon:
         )
         await self._server.stop()
         await asyncio.to_thread(self._opened.close)
+
+    def refuse_new_work(self) -> None:
+        """The first step of a drain: nothing new is made, all else is served."""
+        self._edge.stopping = True
 
     def _build(self, backend: Backend) -> None:
         """The service, below first. The log listens before the scheduler starts."""

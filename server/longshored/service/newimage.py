@@ -10,7 +10,7 @@ from ..block.links import ImageRef
 from ..block.open import Format
 from ..block.qcow2.create import CreateOptions, check_options, create_qcow2
 from ..block.roots import Roots
-from ..errors import field_invalid
+from ..errors import ServiceError, field_invalid
 from ..units import SECTOR, is_aligned
 
 # The largest offset that the kernel takes.
@@ -38,7 +38,7 @@ def make_image(roots: Roots, new: NewImage) -> None:
             options, backing_file=place.path, backing_format=new.backing.format
         )
     if new.format is Format.QCOW2:
-        check_options(options)
+        _check(options)
     file = create_new(roots, roots.resolve(new.image.path), secrets.token_hex(8))
     try:
         _fill(file, new.format, options)
@@ -47,6 +47,32 @@ def make_image(roots: Roots, new: NewImage) -> None:
         file.abandon()
         raise
     file.node.close()
+
+
+# How the request calls what the image's header calls otherwise.
+_FIELDS = {
+    "size": "virtual_size_bytes",
+    "version": "qcow2.version",
+    "cluster_size": "qcow2.cluster_size_bytes",
+    "refcount_bits": "qcow2.refcount_bits",
+    "compression": "qcow2.compression_type",
+    "extended_l2": "qcow2.extended_l2",
+    "lazy_refcounts": "qcow2.lazy_refcounts",
+    "backing_file": "backing.uri",
+    "backing_format": "backing.format",
+}
+
+
+def _check(options: CreateOptions) -> None:
+    """What the format allows; the error names the field of the request."""
+    try:
+        check_options(options)
+    except ServiceError as error:
+        if not error.violations:
+            raise
+        wrong = error.violations[0]
+        field = _FIELDS.get(wrong.field, wrong.field)
+        raise field_invalid(field, wrong.description) from error
 
 
 def _fill(file: NewFile, format_: Format, options: CreateOptions) -> None:
