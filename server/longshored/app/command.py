@@ -5,6 +5,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from .. import __version__
@@ -67,8 +68,8 @@ def _serve(asked: argparse.Namespace) -> int:
     from .logs import set_up_logs
 
     config = _loaded(asked).config
-    set_up_logs(config.log)
-    asyncio.run(run(Daemon(config)))
+    with closing(set_up_logs(config.log)):
+        asyncio.run(run(Daemon(config)))
     return 0
 
 

@@ -1,7 +1,13 @@
-"""How the daemon writes its log: JSON lines, or readable ones on a terminal."""
+"""How the daemon writes its log: JSON lines, or readable ones on a terminal.
+
+Lines are written by a thread of their own: whoever logs, the event loop most of
+all, never waits for a terminal, a pipe or a disk.
+"""
 
 import logging
 import sys
+import threading
+from collections import deque
 from typing import TextIO
 
 import structlog
@@ -9,10 +15,72 @@ from structlog.typing import Processor
 
 from ..config.settings import LogSettings
 
+# Lines that wait for a stream that takes none. Beyond it they are dropped and
+# counted: a log that nobody reads must not fill the memory.
+MOST_WAITING = 10_000
 
-def set_up_logs(settings: LogSettings, stream: TextIO = sys.stderr) -> None:
-    """Configure structlog, and lead the standard library's loggers through it."""
+
+class LogWriter:
+    """A stream for loggers: `write` only queues."""
+
+    def __init__(self, stream: TextIO) -> None:
+        # Set once.
+        self._stream = stream
+        self._thread = threading.Thread(target=self._serve, name="log", daemon=True)
+        # Guarded by _wakeup.
+        self._wakeup = threading.Condition()
+        self._lines: deque[str] = deque()
+        self._dropped = 0
+        self._closing = False
+
+    def start(self) -> "LogWriter":
+        self._thread.start()
+        return self
+
+    def write(self, text: str) -> int:
+        with self._wakeup:
+            if len(self._lines) < MOST_WAITING:
+                self._lines.append(text)
+            else:
+                self._dropped += 1
+            if len(self._lines) == 1:
+                self._wakeup.notify()
+        return len(text)
+
+    def flush(self) -> None:
+        """Loggers call it after every line; the thread flushes."""
+
+    def close(self) -> None:
+        """Write what is left."""
+        with self._wakeup:
+            self._closing = True
+            self._wakeup.notify()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while text := self._take():
+            self._stream.write(text)
+            self._stream.flush()
+
+    def _take(self) -> str:
+        """Everything that waits, or nothing at the end."""
+        with self._wakeup:
+            self._wakeup.wait_for(lambda: self._lines or self._closing)
+            text = "".join(self._lines)
+            self._lines.clear()
+            if self._dropped:
+                text += f"{self._dropped} lines dropped: nobody took them\n"
+                self._dropped = 0
+        return text
+
+
+def set_up_logs(settings: LogSettings, stream: TextIO = sys.stderr) -> LogWriter:
+    """Configure structlog, and lead the standard library's loggers through it.
+
+    Close what comes back at the very end.
+    """
     level = logging.getLevelNamesMapping()[settings.level.upper()]
+    writer = LogWriter(stream).start()
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -22,10 +90,10 @@ def set_up_logs(settings: LogSettings, stream: TextIO = sys.stderr) -> None:
     structlog.configure(
         processors=[*shared, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(stream),
+        logger_factory=structlog.WriteLoggerFactory(writer),  # type: ignore[arg-type]  # it only writes and flushes
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(stream)
+    handler = logging.StreamHandler(writer)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[
@@ -37,6 +105,7 @@ def set_up_logs(settings: LogSettings, stream: TextIO = sys.stderr) -> None:
     )
     # grpc and asyncio speak at warning or not at all.
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING))
+    return writer
 
 
 def _renderer(settings: LogSettings, stream: TextIO) -> list[Processor]:
