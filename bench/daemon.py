@@ -85,6 +85,7 @@ class Served:
     directory: Path
     does_nothing: bool = False
     cpu: int | None = None  # pinned to this one
+    port: int | None = None  # on the loopback too
     # A command that becomes the daemon, as `strace -D ...` does.
     prefix: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -117,6 +118,8 @@ class Served:
             *(sys.executable, "-m", program, "serve", "--log-format", "json"),
             *("--state", str(self.directory / "state"), "--root", str(self.root)),
             *("--listen", self.address),
+            *(["--listen", f"127.0.0.1:{self.port}"] if self.port else []),
+            *(["--insecure"] if self.port else []),
         ]
 
     def _environment(self) -> dict[str, str]:
@@ -149,30 +152,40 @@ class Served:
 
     def resident(self) -> int:
         """Its resident set in bytes."""
-        return self._kilobytes("status", "VmRSS:")
+        return resident(self.pid)
 
     def private(self) -> int:
         """What it alone has in memory: without files that others map too."""
-        return self._kilobytes("smaps_rollup", "Private_Dirty:")
+        return _kilobytes(self.pid, "smaps_rollup", "Private_Dirty:")
 
     def reset_peak(self) -> None:
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
 
     def peak(self) -> int:
         """Its largest resident set since `reset_peak`."""
-        return self._kilobytes("status", "VmHWM:")
-
-    def _kilobytes(self, file: str, name: str) -> int:
-        for line in Path(f"/proc/{self.pid}/{file}").read_text().splitlines():
-            if line.startswith(name):
-                return int(line.split()[1]) * 1024
-        raise SystemExit(f"/proc/{self.pid}/{file} has no {name}")
+        return _kilobytes(self.pid, "status", "VmHWM:")
 
     def cpu_seconds(self) -> float:
-        """The processor time that it has used."""
-        text = Path(f"/proc/{self.pid}/stat").read_text()
-        user, system = text.rpartition(")")[2].split()[11:13]
-        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds(self.pid)
+
+
+def resident(pid: int) -> int:
+    """The resident set of a process in bytes."""
+    return _kilobytes(pid, "status", "VmRSS:")
+
+
+def cpu_seconds(pid: int) -> float:
+    """The processor time that a process has used."""
+    text = Path(f"/proc/{pid}/stat").read_text()
+    user, system = text.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def _kilobytes(pid: int, file: str, name: str) -> int:
+    for line in Path(f"/proc/{pid}/{file}").read_text().splitlines():
+        if line.startswith(name):
+            return int(line.split()[1]) * 1024
+    raise SystemExit(f"/proc/{pid}/{file} has no {name}")
 
 
 @contextmanager
