@@ -81,13 +81,29 @@ class PullBatches:
     def run(self) -> None:
         lacks = total(requests_of(self._chain, self._base))
         self._expect(lacks)
+        moved_before = self.state.copied + self.state.zeroed
         if lacks != Totals():
             self._populate(lacks)
         self._faults.raise_if_skipped()
+        self._check_all_moved(
+            lacks, self.state.copied + self.state.zeroed - moved_before
+        )
 
     def release(self) -> None:
         """Give back the space that was reserved and not used."""
         self._populator.release()
+
+    def _check_all_moved(self, lacks: Totals, moved: int) -> None:
+        """The images below are given up next: a byte forgotten here would be lost."""
+        if moved != lacks.copy + lacks.zero:
+            raise ServiceError(
+                Kind.INTERNAL,
+                "The pull has not moved as many bytes as it planned, so the backing "
+                "file stays",
+                planned_bytes=lacks.copy + lacks.zero,
+                moved_bytes=moved,
+                uri=self._chain.top.uri,
+            )
 
     def _expect(self, lacks: Totals) -> None:
         """Progress counts from what the first attempt found to do."""

@@ -96,6 +96,9 @@ class Population:
             # good. Any other failure leaves the image in a state nobody knows.
             if error.kind is not Kind.NO_SPACE:
                 raise
+            if failure is not None:
+                # What could not be copied either is tried again with the rest.
+                self._feed.give_back(failure.copies)
             return Published(0, 0, Failure(Side.TARGET, error, ()))
         finally:
             self._spend(self._now() - began)
