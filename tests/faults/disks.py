@@ -67,11 +67,13 @@ class Injection:
         self._log = log
 
     def end(self) -> list[str]:
-        """Calls work again; every call on the file that was seen comes back."""
+        """Calls work again; those that failed come back."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
         self._process.communicate(timeout=ATTACH_SECONDS)
-        return [line for line in self._log.read_text().splitlines() if "(" in line]
+        return [
+            line for line in self._log.read_text().splitlines() if "INJECTED" in line
+        ]
 
 
 @contextmanager
