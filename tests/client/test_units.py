@@ -99,8 +99,10 @@ def test_a_rate_is_shown_by_the_second() -> None:
 @pytest.mark.parametrize(
     ("seconds", "shown"),
     [
-        (0, "0.0s"),
-        (0.25, "0.2s"),
+        (0, "0s"),
+        (0.00001, "1ms"),
+        (0.25, "250ms"),
+        (0.96, "1.0s"),
         (9.94, "9.9s"),
         (9.96, "10s"),
         (59.7, "1m"),

@@ -97,8 +97,10 @@ def format_rate(rate: float) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """A duration for people, two units at most: 1h 5m, 42s, 0.3s."""
-    if seconds < 9.95:
+    """A duration for people, two units at most: 1h 5m, 42s, 1.5s, 250ms."""
+    if 0 < seconds < 0.95:
+        return f"{max(1, round(seconds * 1000))}ms"
+    if 0 < seconds < 9.95:
         return f"{seconds:.1f}s"
     left = round(seconds)
     parts = []

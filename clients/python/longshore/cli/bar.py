@@ -54,9 +54,10 @@ def line(job: job_pb2.Job, room: int, *, color: bool = False) -> str:
     def is_tight() -> bool:
         return len(GAP.join([state, "-" * NARROWEST, *texts])) > room
 
-    if is_tight() and (eta := words.eta(job)) != words.NONE:
+    if is_tight():
         # The middle of the estimate says most of it.
-        texts = [text.replace(eta, eta.partition(" (")[0]) for text in texts]
+        eta, middle = words.eta(job), words.eta_middle(job)
+        texts = [text.replace(eta, middle) for text in texts]
     while len(texts) > 1 and is_tight():
         texts.pop()
     shown = paint(state, words.state_color(job)) if color else state

@@ -15,6 +15,7 @@ from ..errors import (
     TargetBusy,
 )
 from .exits import Exit
+from .words import place
 
 _CODES = {
     grpc.StatusCode.INVALID_ARGUMENT: Exit.USAGE,
@@ -74,7 +75,7 @@ def unreachable(text: str) -> str:
 
 
 def service_line(error: ServiceError) -> str:
-    shown = _with_reason(error.message, error.reason)
+    shown = _with_reason(error.message + facts(error), error.reason)
     if isinstance(error, InvalidRequest) and len(error.field_violations) > 1:
         fields = "; ".join(
             f"{field.field}: {field.description}" for field in error.field_violations
@@ -87,6 +88,20 @@ def service_line(error: ServiceError) -> str:
     if error.code is grpc.StatusCode.UNIMPLEMENTED and not error.reason:
         return f"{shown}: is this a longshored, and new enough?"
     return shown
+
+
+# Said by the message, or for programs only.
+_UNSAID = {"firstField", "errno", "allowedActions", "requestId"}
+
+
+def facts(error: ServiceError) -> str:
+    """What the message does not say itself: which file, which value."""
+    said = [
+        f"{key}={place(value)}"
+        for key, value in sorted(error.metadata.items())
+        if key not in _UNSAID and value and value not in error.message
+    ]
+    return f" ({', '.join(said)})" if said else ""
 
 
 def _with_reason(message: str, reason: str) -> str:

@@ -301,7 +301,7 @@ def add_images(commands: Any) -> None:
         "show an image, what lies behind it and who uses it",
         "chain /srv/images/top.qcow2",
     )
-    chain.add_argument("path", metavar="IMAGE")
+    chain.add_argument("path", metavar="IMAGE", help="its path")
     image_arguments(chain)
 
     mapping = command(
@@ -311,7 +311,7 @@ def add_images(commands: Any) -> None:
         "show where the bytes of an image lie",
         "map /srv/images/top.qcow2\nmap /srv/images/top.qcow2 -o json",
     )
-    mapping.add_argument("path", metavar="IMAGE")
+    mapping.add_argument("path", metavar="IMAGE", help="its path")
     image_arguments(mapping)
 
 
@@ -343,7 +343,9 @@ def add_queries(commands: Any) -> None:
         help="at most N jobs, 0 for all (a table shows 100, else all)",
     )
     listing.add_argument("--columns", metavar="NAMES", help="which, by comma")
-    listing.add_argument("--no-headers", action="store_true")
+    listing.add_argument(
+        "--no-headers", action="store_true", help="rows only, of a table"
+    )
 
     get = command(
         commands, "get", "queries:get", "show jobs", "get JOB -o yaml", aliases=["show"]

@@ -9,7 +9,7 @@ from ..client import Client
 from ..enums import JobState
 from ..errors import NotFound
 from ..units import format_rate
-from ..v1 import job_pb2, watch_pb2
+from ..v1 import job_pb2, job_progress_pb2, watch_pb2
 from ..watch import selector
 from . import output, words
 from .arguments import Arguments
@@ -24,6 +24,8 @@ SHOWN = 100
 
 def columns(now: float) -> list[Column]:
     def age(job: job_pb2.Job) -> str:
+        if not job.HasField("create_time"):
+            return words.NONE
         return words.age(now - job.create_time.ToNanoseconds() / 1e9)
 
     return [
@@ -32,7 +34,7 @@ def columns(now: float) -> list[Column]:
         Column("STATE", words.state, color=words.state_color),
         Column("DONE", lambda job: words.percent(job.progress), is_number=True),
         Column("RATE", words.rate, is_number=True, drop=3),
-        Column("ETA", words.eta, drop=2),
+        Column("ETA", words.eta_middle, drop=2),
         Column("AGE", age, is_number=True, drop=4),
         Column("NUMBER", lambda job: str(job.number), is_number=True, is_wide=True),
         Column("OWNER", lambda job: job.owner, is_wide=True),
@@ -130,9 +132,8 @@ def job_lines(job: job_pb2.Job) -> list[str]:
             ("limit", format_rate(limit) if limit else ""),
             ("limited by", words.limited_by(job)),
             ("eta", "" if eta == words.NONE else eta),
-            ("elapsed", words.duration(progress.elapsed)),
-            ("copied", words.size(progress.written_bytes)),
-            ("zeroed", words.size(progress.zeroed_bytes)),
+            ("elapsed", elapsed(progress)),
+            *moved(progress),
             ("time went", words.ledger(progress)),
             ("owner", job.owner),
             ("number", str(job.number)),
@@ -146,7 +147,30 @@ def job_lines(job: job_pb2.Job) -> list[str]:
         (words.name_of_role(node.role), words.place(node.uri)) for node in job.nodes
     )
     warnings = [f"warning: {warning.message}" for warning in job.warnings]
-    return [*facts, *warnings, "nodes", *indented(nodes), "history", *history(job)]
+    return [
+        *facts,
+        *warnings,
+        *headed("nodes", nodes),
+        *headed("history", list(history(job))),
+    ]
+
+
+def elapsed(progress: job_progress_pb2.JobProgress) -> str:
+    return words.duration(progress.elapsed) if progress.HasField("elapsed") else ""
+
+
+def moved(progress: job_progress_pb2.JobProgress) -> Iterator[tuple[str, str]]:
+    for name, count in (
+        ("copied", progress.written_bytes),
+        ("zeroed", progress.zeroed_bytes),
+        ("left out", progress.skipped_bytes),
+    ):
+        if count:
+            yield name, words.size(count)
+
+
+def headed(title: str, lines: list[str]) -> list[str]:
+    return [title, *indented(lines)] if lines else []
 
 
 def indented(lines: list[str]) -> list[str]:
@@ -157,7 +181,7 @@ def history(job: job_pb2.Job) -> Iterator[str]:
     for step in job.history:
         when = clock_time(step.transition_time.ToNanoseconds() / 1e9)
         actor = f" ({step.actor})" if step.actor else ""
-        yield f"  {when}  {words.state_name(step.state):<9}  {step.reason}{actor}"
+        yield f"{when}  {words.state_name(step.state):<9}  {step.reason}{actor}"
 
 
 def clock_time(seconds: float) -> str:

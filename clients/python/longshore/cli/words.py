@@ -108,6 +108,11 @@ def eta(job: job_pb2.Job) -> str:
     return span(job.progress.eta)
 
 
+def eta_middle(job: job_pb2.Job) -> str:
+    """The same in short: ~12m."""
+    return eta(job).partition(" (")[0]
+
+
 def span(eta: job_progress_pb2.JobEta) -> str:
     low, high = duration(eta.low), duration(eta.high)
     middle = format_duration((seconds(eta.low) + seconds(eta.high)) / 2)
@@ -167,6 +172,8 @@ def remark(job: job_pb2.Job) -> str:
         return pending(job.pending)
     if job.pauses:
         return "; ".join(pause.reason for pause in job.pauses)
+    if job.state == job_pb2.JOB_STATE_PENDING and job.options.auto_finalize:
+        return ""
     return _WAITS.get(job.state, job.error.message)
 
 

@@ -1,0 +1,127 @@
+"""Commands that ask something of jobs."""
+
+from typing import Any
+
+import pytest
+
+from longshore.cli.exits import Exit
+from longshore.v1 import job_options_pb2, job_pb2, job_service_pb2
+from tests.cli.conftest import Cli
+from tests.support.fakeserver import Code, FakeServer, Refusal
+
+VERBS = {
+    "pause": "PauseJob",
+    "resume": "ResumeJob",
+    "cancel": "CancelJob",
+    "complete": "CompleteJob",
+    "finalize": "FinalizeJob",
+    "dismiss": "DismissJob",
+}
+
+
+@pytest.fixture(autouse=True)
+def answering(server: FakeServer) -> None:
+    """Every verb succeeds and answers the job."""
+    for method in VERBS.values():
+        answer = getattr(job_service_pb2, f"{method}Response")
+
+        def serve(request: Any, answer: Any = answer) -> Any:
+            if request.job_id not in server.jobs:
+                raise Refusal(Code.NOT_FOUND, "JOB_NOT_FOUND", "There is no such job")
+            return answer(job=server.jobs[request.job_id])
+
+        server.answers[method] = serve
+
+
+@pytest.mark.parametrize(("verb", "method"), VERBS.items())
+def test_a_verb_is_one_call_and_one_line(
+    server: FakeServer, cli: Cli, verb: str, method: str
+) -> None:
+    server.put("a")
+    shown = cli(verb, "a")
+    assert (shown.code, shown.out) == (Exit.DONE, "a  RUNNING\n")
+    assert [request.job_id for request in server.called(method)] == ["a"]
+
+
+def test_a_wish_that_is_not_reached_yet_is_told(server: FakeServer, cli: Cli) -> None:
+    wish = job_pb2.JobWish(action=job_pb2.JOB_ACTION_PAUSE)
+    server.put("a", wanted=[wish])
+    assert cli("pause", "a").out == "a  RUNNING  pause asked\n"
+
+
+def test_comments_and_modes_are_sent(server: FakeServer, cli: Cli) -> None:
+    server.put("a")
+    cli("pause", "a", "--comment", "lunch")
+    cli("cancel", "a", "--comment", "enough", "--force")
+    cli("complete", "a", "--keep-copy")
+    assert server.called("PauseJob")[0].comment == "lunch"
+    assert server.called("CancelJob")[0].comment == "enough"
+    assert server.called("CancelJob")[0].force
+    keep = job_service_pb2.COMPLETION_MODE_KEEP_COPY
+    assert server.called("CompleteJob")[0].mode == keep
+
+
+def test_a_cancel_may_wait_for_the_end(server: FakeServer, cli: Cli) -> None:
+    server.put("a", "CANCELLED")
+    shown = cli("cancel", "a", "--wait")
+    assert (shown.code, shown.out) == (Exit.DONE, "a  CANCELLED\n")
+    assert len(server.called("WaitJob")) == 1
+
+
+def test_one_that_fails_does_not_keep_the_others(server: FakeServer, cli: Cli) -> None:
+    server.put("aaaa")
+    server.put("cccc")
+    shown = cli("pause", "aaaa", "bbbb", "cccc")
+    assert shown.lines == ["aaaa  RUNNING", "cccc  RUNNING"]
+    assert shown.err.startswith("error: bbbb: no job bbbb")
+    assert shown.code == Exit.USAGE
+
+
+def updated(server: FakeServer) -> job_service_pb2.UpdateJobRequest:
+    (request,) = server.called("UpdateJob")
+    assert isinstance(request, job_service_pb2.UpdateJobRequest)
+    return request
+
+
+@pytest.fixture
+def living(server: FakeServer) -> None:
+    """A job whose options are what was asked for last."""
+
+    def update(request: job_service_pb2.UpdateJobRequest) -> Any:
+        job = job_pb2.Job(job_id="a", state=job_pb2.JOB_STATE_RUNNING)
+        job.options.CopyFrom(request.options)
+        return job_service_pb2.UpdateJobResponse(job=job)
+
+    server.put("a")
+    server.answers["UpdateJob"] = update
+
+
+@pytest.mark.usefixtures("living")
+def test_options_are_set_and_told(server: FakeServer, cli: Cli) -> None:
+    shown = cli(
+        *("set", "a", "rate=50MiB", "burst=1M", "iops=10", "burst-iops=5"),
+        *("priority=-3", "auto-finalize=false", "auto-dismiss=1h30m"),
+    )
+    options = job_options_pb2.JobOptions(
+        speed_bytes_per_second=50 * 1024**2,
+        burst_bytes=1024**2,
+        iops=10,
+        burst_operations=5,
+        priority=-3,
+        auto_finalize=False,
+    )
+    options.auto_dismiss_delay.FromSeconds(5400)
+    assert updated(server).options == options
+    assert shown.out == (
+        "a  RUNNING  rate=50MiB burst=1MiB iops=10 burst-iops=5 priority=-3 "
+        "auto-finalize=false auto-dismiss=1h 30m\n"
+    )
+
+
+@pytest.mark.usefixtures("living")
+def test_none_takes_an_option_away(server: FakeServer, cli: Cli) -> None:
+    shown = cli("set", "a", "rate=none")
+    request = updated(server)
+    assert list(request.update_mask.paths) == ["speed_bytes_per_second"]
+    assert request.options == job_options_pb2.JobOptions()
+    assert shown.out == "a  RUNNING  rate=none\n"
