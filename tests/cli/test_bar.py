@@ -13,26 +13,34 @@ from tests.support.jobs import MiB, job, progress, queued, running
 
 def test_a_wide_terminal_shows_everything() -> None:
     assert line(running(), 119) == (
-        "RUNNING    ━━━━━━━━━━━━╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌  41 %  860 MiB / 2 GiB  "
+        "RUNNING    ━━━━━━━━━╌╌╌╌╌╌╌╌╌╌╌╌╌╌  41 %  860 MiB / 2 GiB  "
         "200 MiB/s  eta ~14m 30s (9m to 20m)  limit: job-rate"
     )
 
 
 def test_eighty_columns_show_what_matters() -> None:
     assert line(running(), 79) == (
-        "RUNNING    ━━━━━━━━╌╌╌╌╌╌╌╌╌╌╌╌  41 %  860 MiB / 2 GiB  200 MiB/s  "
+        "RUNNING    ━━━━━━╌╌╌╌╌╌╌╌╌  41 %  860 MiB / 2 GiB  200 MiB/s  "
         "eta ~14m 30s"
     )
 
 
 def test_a_job_that_stands_still_says_why() -> None:
     assert line(queued(), 119) == (
-        f"QUEUED     {'╌' * 30}  an image is in use (job in-front)  —  0 B"
+        f"QUEUED     {'╌' * 23}  an image is in use (job in-front)  —  0 B"
     )
 
 
 def test_on_a_narrow_terminal_the_reason_is_worth_more_than_the_bar() -> None:
     assert line(queued(), 30) == "QUEUED     an image is in use…"
+
+
+def test_the_bar_does_not_jitter() -> None:
+    def length(current: int) -> int:
+        shown = line(job("a", "RUNNING", progress=progress(current, 999 * MiB)), 79)
+        return shown.count("━") + shown.count("╌")
+
+    assert {length(count * MiB) for count in range(0, 999, 37)} == {15}
 
 
 def test_only_what_is_complete_has_a_full_bar() -> None:

@@ -101,7 +101,7 @@ def format_duration(seconds: float) -> str:
     if 0 < seconds < 0.95:
         return f"{max(1, round(seconds * 1000))}ms"
     if 0 < seconds < 9.95:
-        return f"{seconds:.1f}s"
+        return f"{seconds:.1f}".removesuffix(".0") + "s"
     left = round(seconds)
     parts = []
     for unit, span in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):

@@ -51,8 +51,11 @@ def line(job: job_pb2.Job, room: int, *, color: bool = False) -> str:
     state = f"{words.state(job):<9}"
     texts = _texts(job)
 
+    # By the room alone: a bar whose length depends on the words would jitter.
+    length = max(NARROWEST, min(WIDEST, room // 5))
+
     def is_tight() -> bool:
-        return len(GAP.join([state, "-" * NARROWEST, *texts])) > room
+        return len(GAP.join([state, "-" * length, *texts])) > room
 
     if is_tight():
         # The middle of the estimate says most of it.
@@ -65,8 +68,7 @@ def line(job: job_pb2.Job, room: int, *, color: bool = False) -> str:
         # Why a job stands still is worth more than a bar that does not move.
         rest = max(1, room - len(state) - len(GAP))
         return GAP.join([shown, shorten(texts[0], rest, Cut.RIGHT)])
-    free = room - len(GAP.join([state, "", *texts]))
-    return GAP.join([shown, _bar(job, min(WIDEST, free), color=color), *texts])
+    return GAP.join([shown, _bar(job, length, color=color), *texts])
 
 
 def _texts(job: job_pb2.Job) -> list[str]:

@@ -114,8 +114,13 @@ def eta_middle(job: job_pb2.Job) -> str:
 
 
 def span(eta: job_progress_pb2.JobEta) -> str:
-    low, high = duration(eta.low), duration(eta.high)
-    middle = format_duration((seconds(eta.low) + seconds(eta.high)) / 2)
+    low, high = seconds(eta.low), seconds(eta.high)
+    return _span(
+        *(format_duration(max(1, round(s))) for s in (low, high, (low + high) / 2))
+    )
+
+
+def _span(low: str, high: str, middle: str) -> str:
     return f"~{middle}" if low == high else f"~{middle} ({low} to {high})"
 
 
