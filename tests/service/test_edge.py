@@ -1,6 +1,8 @@
 """The edge: bugs, limits, shutdown, health, reflection, identity."""
 
+import sqlite3
 import uuid
+from contextlib import closing
 
 import grpc
 import pytest
@@ -150,3 +152,16 @@ def test_a_wait_that_is_given_up_leaves_the_job_alone(
     call.cancel()
     steady.finish.set()
     assert wait(stubs, "a").state == job_pb2.JOB_STATE_SUCCEEDED
+
+
+def test_a_store_that_fails_is_told_by_health(stubs: Stubs, place: Place) -> None:
+    health = health_pb2_grpc.HealthStub(stubs.channel)
+    states = health.Watch(health_pb2.HealthCheckRequest())
+    assert next(states).status == health_pb2.HealthCheckResponse.SERVING
+    with closing(sqlite3.connect(place.state / "jobs.sqlite")) as vandal:
+        vandal.execute("DROP TABLE events")
+    told = refusal(lambda: create(stubs))
+    assert told.code is grpc.StatusCode.UNAVAILABLE
+    assert told.reason == "STORE_UNAVAILABLE"
+    assert next(states).status == health_pb2.HealthCheckResponse.NOT_SERVING
+    states.cancel()

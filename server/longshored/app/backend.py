@@ -34,6 +34,7 @@ class Backend:
     roots: Roots
     database: Database
     reader: Reader
+    journal: Journal
     scheduler: Scheduler
     drivers: Mapping[str, Driver]
     closing: ExitStack
@@ -55,15 +56,18 @@ def open_backend(
         reader = Reader(database)
         opened.callback(reader.close)
         drivers = registry(roots)
+        journal = Journal(database, clock, retention=event_log)
         scheduler = Scheduler(
-            journal=Journal(database, clock, retention=event_log),
+            journal=journal,
             reader=reader,
             drivers=drivers,
             clock=clock,
             settings=_settings(config, database),
             fail_point=_fail_point(),
         )
-        return Backend(roots, database, reader, scheduler, drivers, opened.pop_all())
+        return Backend(
+            roots, database, reader, journal, scheduler, drivers, opened.pop_all()
+        )
 
 
 def check_roots(config: Config) -> None:

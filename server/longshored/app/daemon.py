@@ -38,6 +38,9 @@ _VERB_THREADS = 32
 # Threads that read the store, look at images, collect snapshots.
 _READ_THREADS = 4
 
+# How often the store is asked whether it is well.
+_HEALTH_SECONDS = 0.5
+
 _log = structlog.get_logger(__name__)
 
 
@@ -84,6 +87,7 @@ class Daemon:
                 started.callback(backend.scheduler.drain, 0.0)
                 bound = await self._server.start(addresses)
                 started.pop_all()
+            self._health = asyncio.create_task(self._follow_health())
         except BaseException:
             self._opened.close()
             raise
@@ -92,6 +96,7 @@ class Daemon:
     async def stop(self) -> None:
         """Drain: what works stops at a checkpoint and goes on with the next start."""
         self.refuse_new_work()
+        self._health.cancel()
         await self._server.leave()
         self._log.close()
         await asyncio.to_thread(
@@ -99,6 +104,13 @@ class Daemon:
         )
         await self._server.stop()
         await asyncio.to_thread(self._opened.close)
+
+    async def _follow_health(self) -> None:
+        """Say NOT_SERVING once the store has failed: nothing can be made durable."""
+        while self._backend.journal.healthy:
+            await asyncio.sleep(_HEALTH_SECONDS)
+        _log.error("store_failed")
+        await self._server.fail()
 
     def refuse_new_work(self) -> None:
         """The first step of a drain: nothing new is made, all else is served."""

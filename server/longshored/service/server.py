@@ -76,6 +76,10 @@ class Server:
         await self._say(health_pb2.HealthCheckResponse.SERVING)
         return bound
 
+    async def fail(self) -> None:
+        """Say that nothing can be done until a restart; what can be read is served."""
+        await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
+
     async def leave(self) -> None:
         """Say to all who ask that we are going down. Calls are still served."""
         await self._health.enter_graceful_shutdown()

@@ -24,6 +24,9 @@ _CHUNK = 256 * 1024
 # A snapshot of at most this size is collected whole, shared and kept.
 _SMALL = 1024 * 1024
 
+# So many are kept: watches that open together mostly want the same.
+_MOST_KEPT = 32
+
 # Frames of a large snapshot that wait for a slow reader.
 _AHEAD = 16
 
@@ -68,9 +71,12 @@ class Snapshots:
             raise
 
     def _forget(self, head: int) -> None:
+        """Drop what has grown old, and the oldest of too many."""
         old = [key for key, (revision, _) in self._kept.items() if revision < head]
         for key in old:
             del self._kept[key]
+        while len(self._kept) >= _MOST_KEPT:
+            del self._kept[next(iter(self._kept))]
 
     def _collect(self, query: JobQuery) -> Snapshot | None:
         size, count = 0, 0
