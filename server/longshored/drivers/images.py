@@ -82,10 +82,14 @@ def _check_base(depth: int, base: ImageRef, format_: str) -> None:
 def refuse_foreign_holders(links: Sequence[Link], row: LockRow) -> None:
     """TARGET_BUSY if another process is in the way; our own jobs have their holds."""
     for depth, link in enumerate(links):
-        clashes = ImageLock(link.fd, link.uri).probe(READER if depth else row)
-        if clashes:
+        wanted = READER if depth else row
+        lock = ImageLock(link.fd, link.uri)
+        if clashes := lock.probe(wanted):
             error = busy_error(link.uri, clashes, link.identity)
-            if error.facts.get("pid") != os.getpid():
+            # Nobody was found: it may just have gone, as our own jobs do all the
+            # time. To wait for it would be to wait a second for nothing.
+            has_gone = error.facts.get("pid") is None and not lock.probe(wanted)
+            if error.facts.get("pid") != os.getpid() and not has_gone:
                 raise error
 
 

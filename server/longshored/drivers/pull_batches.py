@@ -77,6 +77,7 @@ class PullBatches:
         # Changed after each batch.
         self.state = state
         self._left = 0
+        self._has_moved = False
 
     def run(self) -> None:
         lacks = total(requests_of(self._chain, self._base))
@@ -91,7 +92,10 @@ class PullBatches:
 
     def release(self) -> None:
         """Give back the space that was reserved and not used."""
-        self._populator.release()
+        # Who has moved nothing has reserved nothing, unless an attempt before was
+        # killed; to open the writer of a large image is not free.
+        if self._has_moved or self._context.attempt > 1:
+            self._populator.release()
 
     def _check_all_moved(self, lacks: Totals, moved: int) -> None:
         """The images below are given up next: a byte forgotten here would be lost."""
@@ -117,6 +121,7 @@ class PullBatches:
         self._context.meter.done(self._shape.size, before)
 
     def _populate(self, lacks: Totals) -> None:
+        self._has_moved = True
         requests = requests_of(self._chain, self._base)
         feed = Feed(requests, self._shape.cluster, self._context.clock.now)
         limits = replace(self._tuning.limits, length=self._tuning.first_length)
