@@ -8,7 +8,10 @@ job each time.
 
 import random
 import time
+from contextlib import suppress
 from pathlib import Path
+
+import grpc
 
 from longshore.v1 import job_pb2
 from longshore.v1 import job_service_pb2 as pb
@@ -104,7 +107,7 @@ class Trial:
         request = pb.PauseJobRequest(job_id=job_id)
         try:
             return self._stubs.jobs.PauseJob(request, timeout=PATIENCE).job
-        except Exception:
+        except grpc.RpcError:  # it was faster
             return self._stubs.ended(job_id)
 
     def _until(self, job_id: str, state: int) -> int:
@@ -113,7 +116,8 @@ class Trial:
 
     def _end(self, job: job_pb2.Job) -> None:
         request = pb.CancelJobRequest(job_id=job.job_id)
-        self._stubs.jobs.CancelJob(request, timeout=PATIENCE)
+        with suppress(grpc.RpcError):  # it may have ended by itself
+            self._stubs.jobs.CancelJob(request, timeout=PATIENCE)
         self._stubs.ended(job.job_id)
 
     def _taken(self, calls: list[tuple[Path, float, float]]) -> list[float]:

@@ -58,21 +58,23 @@ def _check_succeeded(job: job_pb2.Job) -> None:
 
 def rush(
     daemon: Served,
-    request: Callable[[int], pb.CreateJobRequest],
+    request: Callable[[int, int], pb.CreateJobRequest],
     *,
     count: int,
     threads: int,
 ) -> Rush:
-    """Make so many jobs; `request` is told which of the threads makes one."""
+    """Make so many jobs; `request` is told which thread makes which."""
     began: dict[str, float] = {}
     numbers = itertools.count()
     with daemon.connect() as watching, daemon.connect() as making:
         ends = _Ends(watching, count)
 
         def make(thread: int) -> None:
-            while next(numbers) < count:
+            while (number := next(numbers)) < count:
                 now = time.perf_counter()
-                answer = making.jobs.CreateJob(request(thread), timeout=PATIENCE)
+                answer = making.jobs.CreateJob(
+                    request(thread, number), timeout=PATIENCE
+                )
                 began[answer.job.job_id] = now
 
         start = time.perf_counter()

@@ -7,8 +7,11 @@ was over (see `writes`): data and the few pages of metadata. The fullest window 
 
 import time
 from bisect import bisect_right
+from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
+
+import grpc
 
 from longshore.v1 import job_service_pb2 as pb
 
@@ -58,7 +61,8 @@ def _pull_for(stubs: Stubs, top: Path, rate: int, seconds: float) -> None:
     request.options.speed_bytes_per_second = rate
     job = stubs.jobs.CreateJob(request, timeout=PATIENCE).job
     time.sleep(seconds + 1.0)
-    stubs.jobs.CancelJob(pb.CancelJobRequest(job_id=job.job_id), timeout=PATIENCE)
+    with suppress(grpc.RpcError):  # a tiny one may have ended
+        stubs.jobs.CancelJob(pb.CancelJobRequest(job_id=job.job_id), timeout=PATIENCE)
     stubs.ended(job.job_id)
 
 
