@@ -34,7 +34,7 @@ class Free:
     def save(self, state: bytes, status: Status | None = None) -> None:
         self.saved = state
 
-    def warn(self, text: str) -> None:
+    def warn(self, text: str, node_uri: str = "") -> None:
         raise AssertionError(text)
 
     def stop_for(self, error: ServiceError, node_key: str) -> None:

@@ -125,8 +125,9 @@ def test_the_services_have_all_their_calls(contract: Contract) -> None:
     assert {it.name for it in contract.methods} == {
         *("CreateJob", "GetJob", "ListJobs", "WatchJobs", "WaitJob", "UpdateJob"),
         *("PauseJob", "ResumeJob", "CancelJob", "CompleteJob", "FinalizeJob"),
-        *("DismissJob", "PlanJob", "CreateJobGroup"),
+        *("DismissJob", "PlanJob", "CreateJobGroup", "UpdateJobGroup"),
         *("GetImage", "MapImage", "CreateImage", "GetCapabilities"),
+        *("GetRateLimits", "UpdateRateLimits"),
     }
 
 

@@ -66,7 +66,7 @@ def test_a_failure_while_unwinding_is_a_warning_and_hides_nothing(
     ended = house.wait(house.create("a"), S.FAILED)
     assert ended.failure is not None
     assert ended.failure.message == "The disk is broken"
-    assert ended.warnings == ("Could not be unwound: Full",)
+    assert [one.message for one in ended.warnings] == ["Could not be unwound: Full"]
 
 
 def test_a_failed_prepare_is_unwound(house: House, driver: Scripted) -> None:
@@ -105,7 +105,7 @@ def test_warnings_of_a_worker_are_kept_the_last_ones(
     driver.script("a", run=run)
     ended = house.wait(house.create("a"), S.SUCCEEDED)
     assert len(ended.warnings) == 16
-    assert ended.warnings[-1] == "warning 19"
+    assert ended.warnings[-1].message == "warning 19"
 
 
 def test_a_worker_whose_claim_is_stale_writes_nothing(

@@ -130,7 +130,8 @@ def test_a_job_that_cannot_be_unwound_after_a_restart_ends_with_a_warning(
     lives.driver.script("a", start=raising(ServiceError(Kind.IO_ERROR, "No disk")))
     after = lives.crash(house)
     ended = after.wait(job, S.CANCELLED)
-    assert ended.warnings == ("Could not be unwound after a restart: No disk",)
+    (warning,) = ended.warnings
+    assert warning.message == "Could not be unwound after a restart: No disk"
 
 
 def test_a_job_that_waited_for_finalise_waits_again(house: House, lives: Lives) -> None:

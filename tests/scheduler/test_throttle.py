@@ -101,11 +101,54 @@ def test_chunks_follow_the_slowest_limit() -> None:
 
 def test_a_limit_may_come_and_go() -> None:
     throttle = limits().join(job(1))
-    assert throttle.set_own(RateLimit(speed_bytes_per_second=10), 0.0)
+    throttle.follow(job(1, own=10), 0.0)
     assert not throttle.is_open
-    assert not throttle.set_own(RateLimit(speed_bytes_per_second=10), 0.0)
-    throttle.set_own(UNLIMITED, 0.0)
+    throttle.follow(job(1), 0.0)
     assert throttle.is_open
+
+
+def test_a_limit_told_again_keeps_who_waits_waiting() -> None:
+    throttle = limits().join(job(1, own=1000))
+    booking = throttle.book(MiB, 0.0)
+    before = throttle.delay(booking, 0.0)
+    throttle.follow(job(1, own=1000), 0.0)
+    assert throttle.delay(booking, 0.0) == before
+
+
+def test_a_limit_of_the_daemon_or_a_device_begins_under_running_jobs() -> None:
+    throttles = limits()
+    throttle = throttles.join(job(1))
+    throttles.limit_device("8:0", RateLimit(speed_bytes_per_second=1000), 0.0)
+    assert limited_by(throttle) is LimitedBy.DEVICE
+    throttles.limit_daemon(RateLimit(speed_bytes_per_second=10), 0.0)
+    assert limited_by(throttle) is LimitedBy.DAEMON
+    throttles.limit_daemon(UNLIMITED, 0.0)
+    throttles.limit_device("8:0", UNLIMITED, 0.0)
+    assert throttle.is_open
+
+
+def test_what_waits_under_a_limit_goes_when_it_is_taken_away() -> None:
+    throttles = limits(daemon=1000)
+    throttle = throttles.join(job(1))
+    booking = throttle.book(MiB, 0.0)
+    assert throttle.delay(booking, 0.0).seconds > 100
+    throttles.limit_daemon(UNLIMITED, 0.0)
+    assert throttle.delay(booking, 0.0).seconds == 0
+
+
+def test_the_members_of_a_group_follow_one_change() -> None:
+    throttles = limits()
+    one, other = (throttles.join(job(n, group=1000)) for n in (1, 2))
+    one.follow(job(1, group=4000), 0.0)
+    other.book(MiB, 0.0)
+    assert 200 < other.delay(other.book(1, 0.0), 0.0).seconds < 300
+
+
+def test_a_request_that_does_not_wait_is_limited_by_nothing() -> None:
+    saved = RateLimit(speed_bytes_per_second=1000, burst_bytes=1000)
+    throttle = Throttles(saved, UNLIMITED).join(job(1))
+    throttle.book(0, 0.0)
+    assert throttle.delay(throttle.book(1, 1.0), 1.0).level is LimitedBy.NOTHING
 
 
 def trickle(passed: threading.Event, began: threading.Event) -> object:

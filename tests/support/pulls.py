@@ -104,7 +104,7 @@ class ScriptedContext:
         if status is not None:
             self.told.statuses.append(status)
 
-    def warn(self, text: str) -> None:
+    def warn(self, text: str, node_uri: str = "") -> None:
         self.told.warnings.append(text)
 
     def stop_for(self, error: ServiceError, node_key: str) -> None:

@@ -158,7 +158,13 @@ class Daemon:
             threads=reads,
         )
         self._edge = Edge(self._clock, most_calls=config.server.most_calls)
-        system = SystemService(_about(config, backend))
+        system = SystemService(
+            about=_about(config, backend),
+            limits=backend.scheduler.limits,
+            roots=backend.roots,
+            verbs=verbs,
+            reads=reads,
+        )
         self._server = Server(self._edge, (jobs, images, system))
 
     def _threads(self, name: str, count: int) -> Crossing:

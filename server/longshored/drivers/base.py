@@ -93,8 +93,8 @@ class Context(Protocol):
     def save(self, state: bytes, status: Status | None = None) -> None:
         """Make a checkpoint durable; it must claim only what has been flushed."""
 
-    def warn(self, text: str) -> None:
-        """Add a warning to the job (bounded)."""
+    def warn(self, text: str, node_uri: str = "") -> None:
+        """Add a warning to the job (bounded), about one of its nodes perhaps."""
 
     def stop_for(self, error: ServiceError, node_key: str) -> None:
         """The error policy says stop: the next checkpoint() waits for the operator."""

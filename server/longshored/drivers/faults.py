@@ -89,7 +89,7 @@ class Faults:
                 number = int(error.facts.get("errno") or 0)
                 self._skipped.append(SkippedRange(copy.start, copy.length, uri, number))
                 self._context.warn(
-                    f"Skipped {copy.length} bytes at {copy.start}: {error}"
+                    f"Skipped {copy.length} bytes at {copy.start}: {error}", uri
                 )
 
     def _wait(self, seconds: float) -> None:

@@ -159,6 +159,15 @@ class Group:
     rate: RateLimit = RateLimit()
 
 
+@dataclass(frozen=True, slots=True)
+class JobWarning:
+    """What a user should know though the job goes on; of which node, if of one."""
+
+    message: str
+    time: Instant
+    node_uri: str = ""
+
+
 # Enough for a life with many pauses; what falls out is the middle, never the birth.
 HISTORY_LENGTH = 32
 
@@ -205,7 +214,7 @@ class Job:
     progress: Progress = field(default_factory=Progress)
     result: Result | None = None
     failure: Failure | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[JobWarning, ...] = ()
     history: tuple[Transition, ...] = ()
     start_time: Instant | None = None
     end_time: Instant | None = None

@@ -63,9 +63,14 @@ class Control:
 
     def tell(self, job: Job) -> None:
         """The job has changed durably. On the journal's thread, in order."""
-        self.throttle.set_own(job.options.rate, self._clock.now())
+        self.throttle.follow(job, self._clock.now())
         with self._lock:
             self._job = job
+            self._wake_locked()
+
+    def look_again(self) -> None:
+        """A limit over the job has changed: who waits under it asks how long."""
+        with self._lock:
             self._wake_locked()
 
     def stop(self) -> None:
@@ -132,8 +137,8 @@ class Control:
         self._reports.saved(self.claim, state, status, self._meter.sample())
         self._fail_point("job.saved")
 
-    def warn(self, text: str) -> None:
-        self._reports.warned(self.claim, text)
+    def warn(self, text: str, node_uri: str = "") -> None:
+        self._reports.warned(self.claim, text, node_uri)
 
     def stop_for(self, error: ServiceError, node_key: str) -> None:
         with self._lock:
@@ -149,6 +154,7 @@ class Control:
         """Wait for the turn of one request; give the place back if it is not to be."""
         began = self._clock.now()
         booking = self.throttle.book(length, began)
+        level = LimitedBy.NOTHING
         while True:
             # Taken before the look, so that no change falls between the two.
             wakeup = self._wakeup
@@ -157,10 +163,13 @@ class Control:
                 return False
             now = self._clock.now()
             delay = self.throttle.delay(booking, now)
-            self._meter.limited_by(delay.level)
             if not delay.seconds:
                 break
+            level = delay.level
+            self._meter.limited_by(level)
             self._clock.wait(wakeup, delay.seconds)
+        # What it waited for last holds it back; if it did not wait, nothing does.
+        self._meter.limited_by(level)
         if now > began:
             self._meter.spend("throttled", now - began)
         return True

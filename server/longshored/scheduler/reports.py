@@ -16,7 +16,16 @@ from ..drivers.base import Stopping
 from ..errors import Kind, ServiceError
 from ..job import life
 from ..job.group import fellow_failure
-from ..job.model import Failure, Holder, Job, Pause, Pending, PendingReason, Worker
+from ..job.model import (
+    Failure,
+    Holder,
+    Job,
+    JobWarning,
+    Pause,
+    Pending,
+    PendingReason,
+    Worker,
+)
 from ..job.nodes import IoStatus, Node
 from ..job.progress import Progress
 from ..job.replace import replace
@@ -106,10 +115,9 @@ class Reports:
 
         self._write(claim, change)
 
-    def warned(self, claim: Claim, text: str) -> None:
-        def change(_: Transaction, job: Job) -> Job:
-            warnings = (*job.warnings, text)[-MAX_WARNINGS:]
-            return replace(job, warnings=warnings)
+    def warned(self, claim: Claim, text: str, node_uri: str) -> None:
+        def change(tx: Transaction, job: Job) -> Job:
+            return _warned(job, JobWarning(text, tx.now, node_uri))
 
         self._write(claim, change)
 
@@ -172,7 +180,7 @@ class Reports:
 
         def change(tx: Transaction, job: Job) -> Job:
             if warning is not None:
-                job = replace(job, warnings=(*job.warnings, warning)[-MAX_WARNINGS:])
+                job = _warned(job, JobWarning(warning, tx.now))
             return life.ended(job, tx.now)
 
         self._write(claim, change)
@@ -215,6 +223,10 @@ def _mine(tx: Transaction, claim: Claim) -> Job:
     if job is None or job.worker != claim.worker:
         raise Stale
     return job
+
+
+def _warned(job: Job, warning: JobWarning) -> Job:
+    return replace(job, warnings=(*job.warnings, warning)[-MAX_WARNINGS:])
 
 
 def _stopped(job: Job, stop: Stop, now: Instant) -> Job:

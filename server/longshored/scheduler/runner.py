@@ -109,6 +109,13 @@ class Runner:
         attempt = self._attempts.get(number)
         return None if attempt is None else attempt.control
 
+    def look_again(self) -> None:
+        """A limit over many jobs has changed."""
+        with self._lock:
+            attempts = list(self._attempts.values())
+        for attempt in attempts:
+            attempt.control.look_again()
+
     def stop(self) -> None:
         """Workers stop at their next checkpoint; who rests is closed."""
         with self._lock:

@@ -20,7 +20,7 @@ import structlog
 from ..clock import SECOND, Clock
 from ..drivers.base import Driver, FailPoint
 from ..errors import Kind, ServiceError
-from ..job.model import CompletionMode, Job, Options
+from ..job.model import CompletionMode, Job, Options, RateLimit
 from ..job.progress import Progress
 from ..job.states import Verb
 from ..store.journal import Journal
@@ -30,6 +30,7 @@ from .admission import Admission, Request
 from .cycle import Cycle, Listener
 from .decide import Body, Decisions
 from .ids import RandomBytes
+from .limits import SharedLimits
 from .newjob import Caller, Created, NewGroup, NewJob, Planned, check
 from .pick import Queue
 from .plan import planned
@@ -43,7 +44,7 @@ from .shifts import Shifts
 from .sweep import Sweeper
 from .throttle import Throttles
 from .timer import Timer
-from .verbs import Asked, applied, updated
+from .verbs import Asked, applied, group_updated, updated
 
 T = TypeVar("T")
 
@@ -88,10 +89,11 @@ class Scheduler:
         self._decisions = Decisions(self._queue, shifts, settings.retention)
         reports = Reports(journal, self._decisions, clock, self._stopping)
         self._pool = Pool()
+        throttles = Throttles(settings.rate, settings.device_rate)
         self._runner = Runner(
             driver_of=self._driver_of,
             reports=reports,
-            throttles=Throttles(settings.rate, settings.device_rate),
+            throttles=throttles,
             pool=self._pool,
             clock=clock,
             fail_point=fail_point,
@@ -111,6 +113,15 @@ class Scheduler:
         self._admission = Admission(
             self._decisions, self._driver_of, settings, clock, random
         )
+        self.limits = SharedLimits(
+            daemon=settings.rate,
+            device=settings.device_rate,
+            journal=journal,
+            reader=reader,
+            throttles=throttles,
+            clock=clock,
+            wake=self._runner.look_again,
+        )
         self.progress_board = ProgressBoard(self._runner.running, clock)
         # Changes once each way.
         self._phase = Phase.STARTING
@@ -127,6 +138,7 @@ class Scheduler:
         self._journal.start(
             before_commit=self._cycle.before_commit, on_commit=self._cycle.on_commit
         )
+        self.limits.load()
         self._fail_point("recover.adopting")
         self._run(self._cycle.adopt)
         self._fail_point("recover.adopted")
@@ -220,6 +232,12 @@ class Scheduler:
     ) -> Job:
         asked = Asked(Verb.UPDATE, job_id, caller, expected_revision)
         return self._run(updated(asked, change, self._decisions))
+
+    def update_group(
+        self, group_id: str, change: Callable[[RateLimit], RateLimit]
+    ) -> list[Job]:
+        """Change what the jobs of a group share; those that have not ended."""
+        return self._run(group_updated(group_id, change, self._decisions))
 
     # Looks: none of them waits for a commit.
 

@@ -25,7 +25,13 @@ class Level:
         self.bytes = Bucket(limit.speed_bytes_per_second, limit.burst_bytes)
         self.operations = Bucket(limit.iops, limit.burst_operations)
 
+    @property
+    def is_limited(self) -> bool:
+        return self.bytes.rate is not None or self.operations.rate is not None
+
     def set(self, limit: RateLimit, now: float) -> None:
+        if limit == self.limit:
+            return
         self.limit = limit
         self.bytes.set(limit.speed_bytes_per_second, limit.burst_bytes, now)
         self.operations.set(limit.iops, limit.burst_operations, now)
@@ -58,13 +64,24 @@ GO = Delay(0.0, LimitedBy.NOTHING)
 class Throttle:
     """All levels over one job. The lock is that of every job's: levels are shared."""
 
-    def __init__(self, levels: tuple[Level, ...], lock: threading.Lock) -> None:
+    def __init__(
+        self,
+        shared: tuple[Level, ...],
+        group: Level | None,
+        own: Level,
+        lock: threading.Lock,
+    ) -> None:
         # Set once.
-        self._levels = levels
+        self._group = group
+        self._own = own
+        self._levels = (*shared, *([] if group is None else [group]), own)
         self._lock = lock
-        # Written under _lock, read without: a glance that is late by one
-        # request does no harm.
-        self.is_open = self._has_no_limit()
+
+    @property
+    def is_open(self) -> bool:
+        """No level has a limit now. Looked at without the lock: a glance that is
+        late by one request does no harm."""
+        return not any(level.is_limited for level in self._levels)
 
     def book(self, length: int, now: float) -> Booking:
         with self._lock:
@@ -76,12 +93,14 @@ class Throttle:
             )
 
     def delay(self, booking: Booking, now: float) -> Delay:
+        """The longest wait and the level it is for; none for no wait."""
         with self._lock:
-            waits = (
-                Delay(place.bucket.wait(place.ticket, now), place.level)
-                for place in booking
-            )
-            return max(waits, key=lambda delay: delay.seconds, default=GO)
+            longest = GO
+            for place in booking:
+                seconds = place.bucket.wait(place.ticket, now)
+                if seconds > longest.seconds:
+                    longest = Delay(seconds, place.level)
+            return longest
 
     def refund(self, booking: Booking) -> None:
         with self._lock:
@@ -96,18 +115,12 @@ class Throttle:
             rates = [level.bytes.rate for level in self._levels if level.bytes.rate]
         return min(largest, chunk_size(min(rates, default=None)))
 
-    def set_own(self, limit: RateLimit, now: float) -> bool:
-        """Change the job's own level; False if it is as it was."""
+    def follow(self, job: Job, now: float) -> None:
+        """Take over what the job says of its own limit and of its group's."""
         with self._lock:
-            own = self._levels[-1]
-            if own.limit == limit:
-                return False
-            own.set(limit, now)
-            self.is_open = self._has_no_limit()
-            return True
-
-    def _has_no_limit(self) -> bool:
-        return all(level.limit == UNLIMITED for level in self._levels)
+            self._own.set(job.options.rate, now)
+            if self._group is not None and job.group is not None:
+                self._group.set(job.group.rate, now)
 
 
 class Throttles:
@@ -127,11 +140,10 @@ class Throttles:
         """The throttle of a job that is about to run. Each device is charged once."""
         devices = sorted({node.device for node in job.nodes if node.device})
         with self._lock:
-            levels = [self._daemon, *map(self._device_locked, devices)]
-            if job.group is not None:
-                levels.append(self._group_locked(job.group))
-        levels.append(Level(LimitedBy.JOB_RATE, job.options.rate))
-        return Throttle(tuple(levels), self._lock)
+            shared = (self._daemon, *map(self._device_locked, devices))
+            group = None if job.group is None else self._group_locked(job.group)
+        own = Level(LimitedBy.JOB_RATE, job.options.rate)
+        return Throttle(shared, group, own, self._lock)
 
     def leave(self, job: Job) -> None:
         """The job is over; the last of a group takes the group's level with it."""
@@ -142,6 +154,19 @@ class Throttles:
             self._members[group_id] -= 1
             if not self._members[group_id]:
                 del self._members[group_id], self._groups[group_id]
+
+    def limit_daemon(self, limit: RateLimit, now: float) -> None:
+        with self._lock:
+            self._daemon.set(limit, now)
+
+    def limit_device(self, device: str, limit: RateLimit, now: float) -> None:
+        with self._lock:
+            self._device_locked(device).set(limit, now)
+
+    def devices(self) -> list[str]:
+        """Those that jobs have run on, or that were limited."""
+        with self._lock:
+            return sorted(self._devices)
 
     def _device_locked(self, name: str) -> Level:
         if name not in self._devices:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from ..drivers.base import Driver
 from ..errors import Kind, ServiceError
 from ..job import life
-from ..job.model import Ask, CompletionMode, Job, Options
+from ..job.model import Ask, CompletionMode, Job, Options, RateLimit
+from ..job.replace import replace
 from ..job.states import Verb
 from ..store.transaction import Transaction
 from .decide import Body, Decisions
-from .newjob import Caller, check_options, invalid
+from .newjob import Caller, check_options, check_rate, invalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,32 @@ def updated(
             raise invalid(violations)
         changed = life.update(job, options)
         return job if changed is job else decisions.put(tx, changed)
+
+    return decide
+
+
+def group_updated(
+    group_id: str, change: Callable[[RateLimit], RateLimit], decisions: Decisions
+) -> Body[list[Job]]:
+    """Every member carries the same limit, so all of them get a revision."""
+
+    def decide(tx: Transaction) -> list[Job]:
+        numbers = decisions.queue.group(group_id)
+        group = tx.by_number(numbers[0]).group if numbers else None
+        if group is None:
+            raise ServiceError(
+                Kind.TARGET_NOT_FOUND,
+                f"There is no job of a group {group_id} that has not ended",
+                target_type="longshore.v1.JobGroup",
+                target=group_id,
+            )
+        rate = change(group.rate)
+        if violations := tuple(check_rate(rate, "rate_limit")):
+            raise invalid(violations)
+        limited = replace(group, rate=rate)
+        for number in numbers:
+            decisions.put(tx, replace(tx.by_number(number), group=limited))
+        return [tx.by_number(number) for number in numbers]
 
     return decide
 

@@ -126,26 +126,26 @@ def image_ref(field: str, message: image_pb2.ImageRef) -> ImageRef:
         )
     if not message.format:
         raise field_invalid(f"{field}.format", "Required: raw or qcow2")
-    return ImageRef(_path(field, message.uri), _format(field, message))
+    return ImageRef(image_path(f"{field}.uri", message.uri), _format(field, message))
 
 
 def image_refs(field: str, messages: Sequence[image_pb2.ImageRef]) -> Refs:
     """A declared chain; where headers name the formats it may leave them out."""
     checks.at_most(field, len(messages), LONGEST_CHAIN)
     return tuple(
-        ImageRef(_path(f"{field}[{index}]", one.uri), one.format or None)
+        ImageRef(image_path(f"{field}[{index}].uri", one.uri), one.format or None)
         for index, one in enumerate(messages)
     )
 
 
-def _path(field: str, uri: str) -> str:
+def image_path(field: str, uri: str) -> str:
+    """The path that a field names; the error names the field."""
     try:
         return parse_uri(uri).path
     except ServiceError as error:
         if error.violations:
-            wrong = error.violations[0].description
-            error.violations = (Violation(f"{field}.uri", wrong),)
-            error.facts["first_field"] = f"{field}.uri"
+            error.violations = (Violation(field, error.violations[0].description),)
+            error.facts["first_field"] = field
         raise
 
 

@@ -196,6 +196,19 @@ class JobService:
         )
         return pb.UpdateJobResponse(job=self._wire.message(job))
 
+    async def UpdateJobGroup(
+        self, request: pb.UpdateJobGroupRequest, caller: Caller
+    ) -> pb.UpdateJobGroupResponse:
+        jobs = await self._verbs.call(
+            self._scheduler.update_group,
+            checks.job_id("group_id", request.group_id),
+            requests.rate_change(request),
+        )
+        messages = [self._wire.message(job) for job in jobs]
+        return pb.UpdateJobGroupResponse(
+            rate_limit=messages[0].group_rate_limit, jobs=messages
+        )
+
     async def PauseJob(
         self, request: pb.PauseJobRequest, caller: Caller
     ) -> pb.PauseJobResponse:

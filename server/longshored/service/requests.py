@@ -1,14 +1,16 @@
 """Requests of the JobService as values: what CreateJob and its kin ask for, checked."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from longshore.v1 import job_service_pb2 as pb
+from longshore.v1 import system_service_pb2
 
 from ..errors import field_invalid
-from ..job.model import CompletionMode
+from ..job.model import CompletionMode, RateLimit
 from ..scheduler.newjob import NewGroup, NewJob, OnConflict
 from . import checks, enums
-from .translate_options import options_from_proto, rate_from_proto
+from .translate_options import changed_rate, options_from_proto, rate_from_proto
 from .translate_spec import spec_from_proto
 
 _ON_CONFLICT = {
@@ -97,6 +99,17 @@ def expected_revision(value: int) -> int | None:
 
 def completion_mode(value: pb.CompletionMode.ValueType) -> CompletionMode:
     return enums.member("mode", enums.COMPLETION_MODES, value, CompletionMode.SWITCH)
+
+
+RateRequest = pb.UpdateJobGroupRequest | system_service_pb2.UpdateRateLimitsRequest
+
+
+def rate_change(request: RateRequest) -> Callable[[RateLimit], RateLimit]:
+    """What a request makes of a limit."""
+    if not request.HasField("rate_limit"):
+        raise field_invalid("rate_limit", "Required: the new limit")
+    mask = request.update_mask if request.HasField("update_mask") else None
+    return lambda before: changed_rate(before, request.rate_limit, mask)
 
 
 def canonical(new: NewJob) -> str:

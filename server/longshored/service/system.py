@@ -1,14 +1,23 @@
-"""SystemService: the tables, limits and names of this daemon as data."""
+"""SystemService: this daemon's tables, caps and names as data; what all jobs share."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from longshore.v1 import rate_limit_pb2
 from longshore.v1 import system_service_pb2 as pb
 
 from .. import __version__
+from ..block.roots import Roots
+from ..drivers.images import device_of
+from ..errors import field_invalid
 from ..job.states import FINAL, MOVES, VERBS, State, Verb
+from ..scheduler.limits import DAEMON, SharedLimits
 from ..scheduler.newjob import Caller
 from . import checks, enums, jobs, wiretime
+from .crossing import Crossing
+from .images import image_path
+from .requests import rate_change
+from .translate_limit import device, limit_to_proto
 from .translate_spec import LONGEST_CHAIN, kinds
 from .wait import LONGEST_WAIT
 
@@ -32,8 +41,21 @@ class About:
 
 
 class SystemService:
-    def __init__(self, about: About) -> None:
+    def __init__(
+        self,
+        *,
+        about: About,
+        limits: SharedLimits,
+        roots: Roots,
+        verbs: Crossing,
+        reads: Crossing,
+    ) -> None:
+        # Set once.
         self._about = about
+        self._limits = limits
+        self._roots = roots
+        self._verbs = verbs
+        self._reads = reads
 
     async def GetCapabilities(
         self, request: pb.GetCapabilitiesRequest, caller: Caller
@@ -56,6 +78,43 @@ class SystemService:
             host=about.host,
             roots=about.roots,
         )
+
+    async def GetRateLimits(
+        self, request: pb.GetRateLimitsRequest, caller: Caller
+    ) -> pb.GetRateLimitsResponse:
+        if request.HasField("scope"):
+            found = [self._limits.get(await self._level(request.scope))]
+        else:
+            found = self._limits.all()
+        return pb.GetRateLimitsResponse(
+            rate_limits=[limit_to_proto(limit) for limit in found]
+        )
+
+    async def UpdateRateLimits(
+        self, request: pb.UpdateRateLimitsRequest, caller: Caller
+    ) -> pb.UpdateRateLimitsResponse:
+        change = rate_change(request)
+        level = await self._level(request.scope)
+        limit = await self._verbs.call(self._limits.update, level, change, caller)
+        return pb.UpdateRateLimitsResponse(rate_limit=limit_to_proto(limit))
+
+    async def _level(self, scope: rate_limit_pb2.RateLimitScope) -> str:
+        match scope.WhichOneof("scope"):
+            case "daemon":
+                return DAEMON
+            case "device":
+                return device("scope.device", scope.device)
+            case "image_uri":
+                return await self._reads.call(self._device_of, scope.image_uri)
+            case _:
+                raise field_invalid(
+                    "scope", "Required: one of daemon, device, image_uri"
+                )
+
+    def _device_of(self, uri: str) -> str:
+        """The device that an image lies on; the image itself is not opened."""
+        place = self._roots.resolve(image_path("scope.image_uri", uri))
+        return device_of(self._roots.identify(place))
 
 
 def _kind(kind: str, verbs: Collection[Verb] | None) -> pb.JobKindCapability:

@@ -4,18 +4,30 @@ from collections.abc import Iterator
 
 from longshore.v1 import job_pb2, node_pb2
 
-from ..job.model import Ask, Job, Pause, Pending, PendingReason, Transition, Worker
+from ..job.model import (
+    Ask,
+    Group,
+    Job,
+    JobWarning,
+    Pause,
+    Pending,
+    PendingReason,
+    RateLimit,
+    Transition,
+    Worker,
+)
 from ..job.nodes import Node
 from ..job.states import State, Verb
 from . import enums, status, wiretime
 from .translate_image import file_uri
-from .translate_options import options_fields
+from .translate_options import options_fields, rate_fields
 from .translate_progress import progress_fields
 from .translate_spec import info_fields
 from .wiretime import Fields
 
 _RESTING = frozenset({State.QUEUED, State.PAUSED, State.STANDBY})
 _BUSY = frozenset({State.RUNNING, State.READY, State.ABORTING})
+_UNLIMITED = RateLimit()
 ALL_VERBS = frozenset(Verb)
 
 
@@ -45,13 +57,14 @@ def job_to_proto(job: Job, verbs: frozenset[Verb] = ALL_VERBS) -> job_pb2.Job:
         "nodes": [_node(node, active=_holds(job)) for node in job.nodes],
         "history": [_transition(step) for step in job.history],
         "worker": None if job.worker is None else _worker(job, job.worker),
-        "busy": job.worker is not None and job.state in _BUSY,
+        "busy": _is_busy(job),
         "group_id": "" if job.group is None else job.group.group_id,
+        "group_rate_limit": _group_rate(job.group),
         "after": job.after,
         "wanted": list(_wishes(job)),
         "cancel_comment": "" if cancel is None else cancel.comment,
         "expire_time": wiretime.timestamp_fields(job.expire_time),
-        "warnings": [{"message": text} for text in job.warnings],
+        "warnings": [_warning(warning) for warning in job.warnings],
     }
     return job_pb2.Job(**fields)
 
@@ -60,6 +73,25 @@ def _holds(job: Job) -> bool:
     """Whether its holds are in force: a job that queues for them has none."""
     waits = job.state is State.QUEUED and job.on_conflict_queue
     return not job.is_final and not waits
+
+
+def _is_busy(job: Job) -> bool:
+    """A worker is at it. A job taken over from another life has none at first."""
+    return job.worker is not None and (job.state in _BUSY or job.is_finalizing)
+
+
+def _group_rate(group: Group | None) -> Fields | None:
+    return (
+        None if group is None or group.rate == _UNLIMITED else rate_fields(group.rate)
+    )
+
+
+def _warning(warning: JobWarning) -> Fields:
+    return {
+        "message": warning.message,
+        "warning_time": wiretime.timestamp_fields(warning.time),
+        "node_uri": file_uri(warning.node_uri),
+    }
 
 
 def _pause(pause: Pause) -> Fields:
@@ -100,6 +132,7 @@ def _node(node: Node, *, active: bool) -> Fields:
             "active": active,
         },
         "io_status": enums.IO_STATUSES[node.io_status],
+        "device": node.device,
     }
 
 

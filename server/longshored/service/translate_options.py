@@ -4,14 +4,14 @@ from collections.abc import Iterable
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from google.protobuf import field_mask_pb2
-from google.protobuf.message import Message
 
-from longshore.v1 import job_options_pb2, job_service_pb2
+from longshore.v1 import job_options_pb2, job_service_pb2, rate_limit_pb2
 
-from ..errors import ServiceError, Violation, field_invalid
+from ..errors import field_invalid
 from ..job.model import ErrorAction, ErrorPolicy, Options, RateLimit, Window
 from . import enums, wiretime
 from .checks import at_most, in_range, refuse
+from .mask import merge
 from .wiretime import Fields
 
 MOST_WINDOWS = 16
@@ -22,7 +22,11 @@ _LONGEST_BACKOFF = 60.0
 _WEEK_MINUTES = 7 * 24 * 60
 _DAY_MINUTES = 24 * 60
 
-Rated = job_options_pb2.JobOptions | job_service_pb2.JobGroupOptions
+Rated = (
+    job_options_pb2.JobOptions
+    | job_service_pb2.JobGroupOptions
+    | rate_limit_pb2.RateLimit
+)
 
 
 def options_from_proto(
@@ -51,17 +55,21 @@ def options_from_proto(
 
 
 def rate_from_proto(message: Rated, field: str) -> RateLimit:
-    limit = RateLimit(
-        speed_bytes_per_second=_positive(message, field, "speed_bytes_per_second"),
-        burst_bytes=_positive(message, field, "burst_bytes"),
-        iops=_positive(message, field, "iops"),
-        burst_operations=_positive(message, field, "burst_operations"),
-    )
+    limit = _rate(message, field)
     if limit.burst_bytes is not None and limit.speed_bytes_per_second is None:
         refuse(f"{field}.burst_bytes", "Needs speed_bytes_per_second")
     if limit.burst_operations is not None and limit.iops is None:
         refuse(f"{field}.burst_operations", "Needs iops")
     return limit
+
+
+def _rate(message: Rated, field: str) -> RateLimit:
+    return RateLimit(
+        speed_bytes_per_second=_positive(message, field, "speed_bytes_per_second"),
+        burst_bytes=_positive(message, field, "burst_bytes"),
+        iops=_positive(message, field, "iops"),
+        burst_operations=_positive(message, field, "burst_operations"),
+    )
 
 
 def _positive(message: Rated, field: str, name: str) -> int | None:
@@ -139,12 +147,8 @@ def _check_zone(field: str, name: str) -> None:
 
 def options_fields(options: Options) -> Fields:
     """The fields of a JobOptions."""
-    rate = options.rate
     return {
-        "speed_bytes_per_second": rate.speed_bytes_per_second,
-        "burst_bytes": rate.burst_bytes,
-        "iops": rate.iops,
-        "burst_operations": rate.burst_operations,
+        **rate_fields(options.rate),
         "priority": options.priority,
         "earliest_start_time": wiretime.timestamp_fields(options.earliest_start_time),
         "windows": [_window_fields(window) for window in options.windows],
@@ -156,6 +160,16 @@ def options_fields(options: Options) -> Fields:
             if options.auto_dismiss_delay is None
             else wiretime.duration_fields(options.auto_dismiss_delay)
         ),
+    }
+
+
+def rate_fields(rate: RateLimit) -> Fields:
+    """The fields of a RateLimit, and those of the same names in other messages."""
+    return {
+        "speed_bytes_per_second": rate.speed_bytes_per_second,
+        "burst_bytes": rate.burst_bytes,
+        "iops": rate.iops,
+        "burst_operations": rate.burst_operations,
     }
 
 
@@ -183,58 +197,17 @@ def changed_options(
     change: job_options_pb2.JobOptions,
     mask: field_mask_pb2.FieldMask | None,
 ) -> Options:
-    """`before` with the fields that the mask names taken from `change`.
-
-    A field named and not set in `change` is taken back to its default. Without a
-    mask: the fields that are set in `change`.
-    """
+    """`before` with the fields that the mask names taken from `change`."""
     merged = job_options_pb2.JobOptions(**options_fields(before))
-    for path in _paths(change, mask):
-        _copy_field(path.split("."), change, merged)
-    return options_from_proto(merged)
+    return options_from_proto(merge(merged, change, mask))
 
 
-def _paths(
-    change: job_options_pb2.JobOptions, mask: field_mask_pb2.FieldMask | None
-) -> list[str]:
-    if mask is None:
-        return [descriptor.name for descriptor, _ in change.ListFields()]
-    wrong = [path for path in mask.paths if not _is_path(path)]
-    if wrong:
-        raise _unknown_paths(wrong)
-    return list(mask.paths)
-
-
-def _is_path(path: str) -> bool:
-    one = field_mask_pb2.FieldMask(paths=[path])
-    return one.IsValidForDescriptor(job_options_pb2.JobOptions.DESCRIPTOR)
-
-
-def _unknown_paths(paths: list[str]) -> ServiceError:
-    names = [field.name for field in job_options_pb2.JobOptions.DESCRIPTOR.fields]
-    wrong = f"Not an option: {', '.join(paths)[:200]}; options: {', '.join(names)}"
-    error = field_invalid("update_mask", wrong)
-    error.violations = tuple(
-        Violation(f"update_mask.paths[{index}]", f"Not an option: {path[:64]!r}")
-        for index, path in enumerate(paths)
-    )
-    return error
-
-
-def _copy_field(path: list[str], source: Message, target: Message) -> None:
-    name, *rest = path
-    if rest:
-        _copy_field(rest, getattr(source, name), getattr(target, name))
-        return
-    target.ClearField(name)
-    descriptor = source.DESCRIPTOR.fields_by_name[name]
-    if descriptor.is_repeated:
-        getattr(target, name).MergeFrom(getattr(source, name))
-    elif not descriptor.has_presence:
-        setattr(target, name, getattr(source, name))
-    elif not source.HasField(name):
-        return
-    elif descriptor.message_type is not None:
-        getattr(target, name).CopyFrom(getattr(source, name))
-    else:
-        setattr(target, name, getattr(source, name))
+def changed_rate(
+    before: RateLimit,
+    change: rate_limit_pb2.RateLimit,
+    mask: field_mask_pb2.FieldMask | None,
+) -> RateLimit:
+    """As `changed_options`. Whether the fields go together is not looked at: a
+    limit that is laid over another may rest on it."""
+    merged = rate_limit_pb2.RateLimit(**rate_fields(before))
+    return _rate(merge(merged, change, mask), "rate_limit")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from ..clock import SECOND, Instant
 from ..job.model import Job
+from .limits import write_limits
 from .query import facets_of
 from .transaction import Batch
 
@@ -90,6 +91,8 @@ def _write(connection: sqlite3.Connection, batch: Batch, now: Instant) -> None:
         _SAVE_CHECKPOINT, ((n, c.epoch, c.state) for n, c in batch.checkpoints.items())
     )
     many(_DROP_CHECKPOINT, ((number,) for number in _ended(batch)))
+    if batch.limits:
+        write_limits(connection, batch.limits)
 
 
 Row = tuple[object, ...]

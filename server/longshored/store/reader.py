@@ -17,6 +17,7 @@ from ..job.states import State
 from .change import Change, ChangeKind
 from .database import Database
 from .faults import translating
+from .limits import SetLimit, read_limits
 from .listing import page
 from .query import JobQuery
 from .record import decode
@@ -123,6 +124,11 @@ class Reader:
         with self._connection() as connection:
             rows = connection.execute(_COUNTS).fetchall()
         return {(kind, State(state)): jobs for kind, state, jobs in rows}
+
+    def limits(self) -> dict[str, SetLimit]:
+        """The limits that calls have set, by device; '' is the daemon."""
+        with self._connection() as connection:
+            return read_limits(connection)
 
     def close(self) -> None:
         """Close what is idle now, and what is in use when it is given back."""

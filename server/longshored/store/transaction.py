@@ -17,6 +17,7 @@ from ..job.model import Job
 from ..job.replace import replace
 from .change import Change, ChangeKind
 from .faults import translated
+from .limits import SetLimit
 from .overlay import Overlay
 from .query import facets_of
 from .record import decode, encode
@@ -63,10 +64,12 @@ class Batch:
     added: dict[str, int] = field(default_factory=dict)  # job_id to number
     requests: dict[tuple[str, str], Remembered] = field(default_factory=dict)
     checkpoints: dict[int, Checkpoint] = field(default_factory=dict)
+    # By device; None: taken away.
+    limits: dict[str, SetLimit | None] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
-        return not (self.changes or self.requests or self.checkpoints)
+        return not (self.changes or self.requests or self.checkpoints or self.limits)
 
 
 _BY_NUMBER = "SELECT record FROM jobs WHERE number = ?"
@@ -194,6 +197,10 @@ class Transaction:
                 actual=epoch,
             )
         self._overlay.set(self.batch.checkpoints, number, Checkpoint(epoch, state))
+
+    def set_limit(self, device: str, limit: SetLimit | None) -> None:
+        """Keep what a call set for a device, '' for the daemon; None: forget it."""
+        self._overlay.set(self.batch.limits, device, limit)
 
     # For the journal.
 
