@@ -187,6 +187,7 @@ def test_top_draws_on_a_screen_of_its_own(server: FakeServer) -> None:
         terminal.ctrl_c()
         assert terminal.end() == Exit.DONE
     assert "\x1b[?1049h" in terminal.text
+    assert "\r\r" not in terminal.text
     assert terminal.text.rstrip().endswith("\x1b[?25h\x1b[?1049l")
 
 

@@ -91,7 +91,7 @@ def service_line(error: ServiceError) -> str:
 
 
 # Said by the message, or for programs only.
-_UNSAID = {"firstField", "errno", "allowedActions", "requestId"}
+_UNSAID = {"firstField", "errno", "allowedActions", "permission", "requestId", "what"}
 
 
 def facts(error: ServiceError) -> str:

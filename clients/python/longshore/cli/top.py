@@ -143,8 +143,9 @@ def draw(jobs: list[job_pb2.Job], args: Arguments) -> None:
         width=terminal.width(sys.stdout),
         color=terminal.wants_color(sys.stdout, args.color),
     )
-    shown = fitting([summary(jobs), "", *lines], terminal.height(sys.stdout))
-    text = "\r\n".join(f"{line}{CLEAR_LINE}" for line in shown)
+    whole = [summary(jobs), "", *lines] if jobs else [summary(jobs)]
+    shown = fitting(whole, terminal.height(sys.stdout))
+    text = "\n".join(f"{line}{CLEAR_LINE}" for line in shown)
     sys.stdout.write(f"{HOME}{text}{CLEAR_BELOW}")
     sys.stdout.flush()
 

@@ -6,7 +6,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from ..errors import seconds
 from ..units import format_duration, format_rate, format_size
-from ..v1 import job_pb2, job_progress_pb2, node_pb2
+from ..v1 import image_pb2, job_info_pb2, job_pb2, job_progress_pb2, node_pb2
 from .terminal import GREEN, RED, YELLOW
 
 NONE = "—"
@@ -152,7 +152,7 @@ def ledger(progress: job_progress_pb2.JobProgress) -> str:
 
 def age(seconds: float) -> str:
     """How long ago, for tables."""
-    return format_duration(max(0.0, seconds))
+    return format_duration(max(0, int(seconds)))
 
 
 def target(job: job_pb2.Job) -> str:
@@ -166,7 +166,20 @@ def target(job: job_pb2.Job) -> str:
         for node in job.nodes:
             if node.role == role:
                 return place(node.uri)
-    return place(job.nodes[0].uri) if job.nodes else NONE
+    return place(job.nodes[0].uri) if job.nodes else _asked_for(job.info)
+
+
+def _asked_for(info: job_info_pb2.JobInfo) -> str:
+    """Before a job has nodes: the image that its spec names first."""
+    kind = info.WhichOneof("subsystem")
+    subsystem = getattr(info, kind) if kind else None
+    leaf = subsystem.WhichOneof("job") if subsystem is not None else None
+    if leaf is None:
+        return NONE
+    for _, value in getattr(subsystem, leaf).spec.ListFields():
+        if isinstance(value, image_pb2.ImageRef):
+            return place(value.uri)
+    return NONE
 
 
 def remark(job: job_pb2.Job) -> str:
