@@ -192,7 +192,7 @@ class DaemonProcess:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         assert self._ready.wait(PATIENCE), self.lines
-        assert self._process.poll() is None, self.lines
+        assert self.lines[-1].get("event") == "ready", self.lines
         return self
 
     @property
