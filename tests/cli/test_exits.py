@@ -7,7 +7,7 @@ from longshore.cli.exits import Exit
 from longshore.v1 import job_pb2
 from tests.cli.conftest import Cli
 from tests.support.fakeserver import Code, FakeServer, Refusal
-from tests.support.shell import Done, run
+from tests.support.shell import Done, run, spawn
 
 
 def refused(server: FakeServer, cli: Cli, refusal: Refusal) -> Done:
@@ -102,6 +102,12 @@ def test_a_daemon_that_is_not_there_is_told_with_what_to_do() -> None:
     (line,) = shown.err.splitlines()
     assert "unix:/nowhere/d.sock: No such file or directory" in line
     assert "LONGSHORE_ADDRESS" in line
+
+
+def test_the_environment_names_the_daemon(server: FakeServer) -> None:
+    server.put("a")
+    shown = spawn("list", "-q", env={"LONGSHORE_ADDRESS": server.address})
+    assert (shown.code, shown.out) == (Exit.DONE, "a\n")
 
 
 def test_an_address_that_is_none_is_told() -> None:
