@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -114,6 +115,7 @@ def check(store: Store) -> None:
         assert found == ([log[name]] if name in log else [])
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(batches)
 def test_whatever_fails_the_store_tells_one_story(
