@@ -13,6 +13,10 @@ from pathlib import Path
 
 import pytest
 
+READS = "read,pread64,preadv,preadv2"
+WRITES = "write,pwrite64,pwritev,pwritev2"
+FLUSHES = "fsync,fdatasync"
+
 ATTACH_SECONDS = 20.0
 
 
@@ -80,9 +84,14 @@ class Injection:
 def failing(
     pid: int, path: Path, calls: str, error: str, log: Path
 ) -> Iterator[Injection]:
-    """Inside the `with` these system calls of a process on this file fail."""
+    """Inside the `with` these system calls of a process on this file fail.
+
+    Without an error they are only logged.
+    """
     command = ["strace", "-f", "-p", str(pid), "-P", str(path), "-o", str(log)]
-    command += ["-e", f"trace={calls}", "-e", f"inject={calls}:error={error}"]
+    command += ["-e", f"trace={calls}"]
+    if error:
+        command += ["-e", f"inject={calls}:error={error}"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     injection = Injection(process, log)

@@ -31,6 +31,7 @@ class Place:
     roots: tuple[Path, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     wrapper: tuple[str, ...] = ()  # a program that runs it, such as strace
+    module: str = "longshored"
 
     @property
     def images(self) -> Path:
@@ -53,7 +54,7 @@ class Place:
         return self.directory / "daemon.log"
 
     def command(self) -> list[str]:
-        words = [*self.wrapper, sys.executable, "-P", "-m", "longshored", "serve"]
+        words = [*self.wrapper, sys.executable, "-P", "-m", self.module, "serve"]
         words += ["--state", str(self.state), "--listen", self.address]
         for root in self.roots or (self.images,):
             words += ["--root", str(root)]
@@ -170,9 +171,10 @@ def serving(
     roots: Sequence[Path] = (),
     wrapper: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
+    module: str = "longshored",
 ) -> Iterator[Daemon]:
     """A daemon that serves inside the `with`, and is killed at its end."""
-    place = Place(directory, tuple(roots), environment or {}, tuple(wrapper))
+    place = Place(directory, tuple(roots), environment or {}, tuple(wrapper), module)
     daemon = Daemon(place)
     try:
         yield daemon.start()

@@ -14,7 +14,7 @@ from longshore.v1 import job_options_pb2, job_pb2
 from longshored.units import KiB, MiB
 from tests.faults.chains import Chain, Templates
 from tests.faults.checkers import at_any_instant, when_pulled
-from tests.faults.disks import Injection, failing
+from tests.faults.disks import FLUSHES, READS, WRITES, Injection, failing
 from tests.faults.process import Daemon, serving
 from tests.faults.rig import none
 from tests.faults.workload import JOB_SECONDS
@@ -22,9 +22,6 @@ from tests.faults.workload import JOB_SECONDS
 pytestmark = [pytest.mark.qemu, pytest.mark.slow]
 
 Action = job_options_pb2.ErrorAction
-READS = "read,pread64,preadv,preadv2"
-WRITES = "write,pwrite64,pwritev,pwritev2"
-FLUSHES = "fsync,fdatasync"
 
 # Slow enough that the error comes while the job is at work, whatever the machine.
 SLOW = 1 * MiB

@@ -38,8 +38,9 @@ class Witness:
 
     def stop(self) -> None:
         self._stop.set()
-        self._thread.join()
+        # Ends the stream that is open, and with it the thread.
         self._channel.close()
+        self._thread.join()
 
     def _has(self, revision: int) -> bool:
         return bool(self.seen) and self.seen[-1][0] >= revision
@@ -49,7 +50,8 @@ class Witness:
         while not self._stop.is_set():
             try:
                 self._stream(watcher)
-            except (grpc.RpcError, Finished):
+            # grpc says ValueError of a channel that `stop` has closed.
+            except (grpc.RpcError, Finished, ValueError):
                 self._stop.wait(0.005)
 
     def _stream(self, watcher: Watcher) -> None:
