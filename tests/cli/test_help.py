@@ -33,7 +33,7 @@ def parser_of(words: tuple[str, ...]) -> argparse.ArgumentParser:
 def test_every_command_that_was_promised_is_there() -> None:
     promised = (
         "pull create-image chain map plan list get watch wait pause resume cancel "
-        "complete finalize dismiss set explain top capabilities completion help"
+        "complete finalize dismiss set limit explain top capabilities completion help"
     )
     assert set(promised.split()) <= set(subcommands(build()))
 

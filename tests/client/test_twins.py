@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,8 @@ from longshore.v1 import (
     job_options_pb2,
     job_pb2,
     job_service_pb2,
+    rate_limit_pb2,
+    system_service_pb2,
 )
 from tests.support.fakeserver import FakeServer, Lost
 
@@ -148,6 +151,31 @@ def test_groups_plans_lists_and_capabilities_are_there(server: FakeServer) -> No
         jobs=[job_pb2.Job(job_id="grouped")]
     )
     assert told(server, story) == ["grouped", "listed"]
+
+
+def test_limits_are_shown_and_set(server: FakeServer) -> None:
+    async def story(client: AsyncClient) -> list[str]:
+        limit = rate_limit_pb2.RateLimit(iops=3)
+        await client.limit("daemon", limit)
+        await client.limit("8:0", limit, paths=["iops", "burst_operations"])
+        await client.limit(Path("/srv/top.qcow2"), limit)
+        await client.update_group("g", limit)
+        return [found.actor for found in await client.rate_limits()]
+
+    found = rate_limit_pb2.SharedRateLimit(actor="me")
+    server.answers["GetRateLimits"] = system_service_pb2.GetRateLimitsResponse(
+        rate_limits=[found]
+    )
+    assert told(server, story) == ["me"]
+    asked = server.called("UpdateRateLimits")
+    assert [one.scope.WhichOneof("scope") for one in asked] == [
+        "daemon",
+        "device",
+        "image_uri",
+    ]
+    assert list(asked[1].update_mask.paths) == ["iops", "burst_operations"]
+    assert server.called("UpdateJobGroup")[0].group_id == "g"
+    assert not server.called("GetRateLimits")[0].HasField("scope")
 
 
 def job_info() -> Any:

@@ -1,6 +1,7 @@
 """The client for asyncio: `client.Client` with await; what both do is in `plans`."""
 
 import asyncio
+import builtins
 import time
 import weakref
 from collections.abc import AsyncIterator, Iterable
@@ -23,6 +24,7 @@ from .v1 import (
     job_pb2,
     job_plan_pb2,
     job_service_pb2,
+    rate_limit_pb2,
     system_service_pb2,
     watch_pb2,
 )
@@ -114,6 +116,18 @@ class AsyncClient:
             for job in answer.jobs
         )
 
+    async def update_group(
+        self,
+        group_id: str,
+        rate_limit: rate_limit_pb2.RateLimit,
+        *,
+        paths: Iterable[str] | None = None,
+    ) -> job_service_pb2.UpdateJobGroupResponse:
+        """Change what the jobs of a group share now: the fields that are set, or
+        those that `paths` names; one that is named and not set is taken away.
+        """
+        return await self.run(plans.update_group(group_id, rate_limit, paths))
+
     async def plan(
         self, info: job_info_pb2.JobInfo, submit: requests.Submit = requests.PLAINLY
     ) -> job_plan_pb2.JobPlan:
@@ -167,6 +181,24 @@ class AsyncClient:
     async def capabilities(self) -> system_service_pb2.GetCapabilitiesResponse:
         """What the daemon is and can do."""
         return await self.run(plans.capabilities())
+
+    async def rate_limits(
+        self, scope: requests.Scope | None = None
+    ) -> builtins.list[rate_limit_pb2.SharedRateLimit]:
+        """The limits that all jobs share, or those of one device."""
+        return await self.run(plans.rate_limits(scope))
+
+    async def limit(
+        self,
+        scope: requests.Scope,
+        rate_limit: rate_limit_pb2.RateLimit,
+        *,
+        paths: Iterable[str] | None = None,
+    ) -> rate_limit_pb2.SharedRateLimit:
+        """Limit the daemon or a device now; fields and `paths` as `update_group` has
+        them. What is taken away leaves what is configured.
+        """
+        return await self.run(plans.limit(scope, rate_limit, paths))
 
     # The engine
 

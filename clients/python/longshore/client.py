@@ -1,5 +1,6 @@
 """The blocking client. `aio` is its twin for asyncio; what both do is in `plans`."""
 
+import builtins
 import threading
 import time
 import weakref
@@ -23,6 +24,7 @@ from .v1 import (
     job_pb2,
     job_plan_pb2,
     job_service_pb2,
+    rate_limit_pb2,
     system_service_pb2,
     watch_pb2,
 )
@@ -120,6 +122,18 @@ class Client:
             for job in answer.jobs
         )
 
+    def update_group(
+        self,
+        group_id: str,
+        rate_limit: rate_limit_pb2.RateLimit,
+        *,
+        paths: Iterable[str] | None = None,
+    ) -> job_service_pb2.UpdateJobGroupResponse:
+        """Change what the jobs of a group share now: the fields that are set, or
+        those that `paths` names; one that is named and not set is taken away.
+        """
+        return self.run(plans.update_group(group_id, rate_limit, paths))
+
     def plan(
         self, info: job_info_pb2.JobInfo, submit: requests.Submit = requests.PLAINLY
     ) -> job_plan_pb2.JobPlan:
@@ -174,6 +188,24 @@ class Client:
     def capabilities(self) -> system_service_pb2.GetCapabilitiesResponse:
         """What the daemon is and can do."""
         return self.run(plans.capabilities())
+
+    def rate_limits(
+        self, scope: requests.Scope | None = None
+    ) -> builtins.list[rate_limit_pb2.SharedRateLimit]:
+        """The limits that all jobs share, or those of one device."""
+        return self.run(plans.rate_limits(scope))
+
+    def limit(
+        self,
+        scope: requests.Scope,
+        rate_limit: rate_limit_pb2.RateLimit,
+        *,
+        paths: Iterable[str] | None = None,
+    ) -> rate_limit_pb2.SharedRateLimit:
+        """Limit the daemon or a device now; fields and `paths` as `update_group` has
+        them. What is taken away leaves what is configured.
+        """
+        return self.run(plans.limit(scope, rate_limit, paths))
 
     # The engine
 

@@ -17,6 +17,7 @@ from .v1 import (
     job_pb2,
     job_plan_pb2,
     job_service_pb2,
+    rate_limit_pb2,
     system_service_pb2,
     watch_pb2,
 )
@@ -58,6 +59,18 @@ def plan(
     )
     found: job_plan_pb2.JobPlan = answer.plan
     return found
+
+
+def update_group(
+    group_id: str, limit: rate_limit_pb2.RateLimit, paths: Iterable[str] | None
+) -> Plan[job_service_pb2.UpdateJobGroupResponse]:
+    request = job_service_pb2.UpdateJobGroupRequest(
+        group_id=group_id, rate_limit=limit, update_mask=_mask(paths)
+    )
+    answer: job_service_pb2.UpdateJobGroupResponse = yield from ask(
+        Call("JobService", "UpdateJobGroup", request, request, UNARY_SECONDS)
+    )
+    return answer
 
 
 def get(job_id: str) -> Plan[job_pb2.Job]:
@@ -127,7 +140,7 @@ def update(
     request = job_service_pb2.UpdateJobRequest(
         job_id=job_id,
         options=options,
-        update_mask=None if paths is None else FieldMask(paths=paths),
+        update_mask=_mask(paths),
         expected_revision=expected_revision,
     )
     return _job("UpdateJob", request)
@@ -137,6 +150,10 @@ def set_speed(job_id: str, bytes_per_second: int | None) -> Plan[job_pb2.Job]:
     """None takes the limit away: the field is named in the mask and left unset."""
     options = job_options_pb2.JobOptions(speed_bytes_per_second=bytes_per_second)
     return update(job_id, options, ["speed_bytes_per_second"], 0)
+
+
+def _mask(paths: Iterable[str] | None) -> FieldMask | None:
+    return None if paths is None else FieldMask(paths=paths)
 
 
 def _job(
@@ -188,6 +205,29 @@ def capabilities() -> Plan[system_service_pb2.GetCapabilitiesResponse]:
         Call("SystemService", "GetCapabilities", request, request)
     )
     return answer
+
+
+def rate_limits(
+    scope: requests.Scope | None,
+) -> Plan[list[rate_limit_pb2.SharedRateLimit]]:
+    request = system_service_pb2.GetRateLimitsRequest(
+        scope=None if scope is None else requests.scope(scope)
+    )
+    answer = yield from ask(Call("SystemService", "GetRateLimits", request, request))
+    return list(answer.rate_limits)
+
+
+def limit(
+    scope: requests.Scope,
+    rate_limit: rate_limit_pb2.RateLimit,
+    paths: Iterable[str] | None,
+) -> Plan[rate_limit_pb2.SharedRateLimit]:
+    request = system_service_pb2.UpdateRateLimitsRequest(
+        scope=requests.scope(scope), rate_limit=rate_limit, update_mask=_mask(paths)
+    )
+    answer = yield from ask(Call("SystemService", "UpdateRateLimits", request, request))
+    now: rate_limit_pb2.SharedRateLimit = answer.rate_limit
+    return now
 
 
 # Lists

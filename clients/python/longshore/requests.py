@@ -1,5 +1,6 @@
 """Requests from plain arguments: what both clients send. Pure."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from .v1 import (
     job_info_pb2,
     job_options_pb2,
     job_service_pb2,
+    rate_limit_pb2,
 )
 
 ImageName = str | Path | tuple[str | Path, str] | image_pb2.ImageRef
@@ -63,6 +65,25 @@ class Submit:
 
 PLAINLY = Submit()
 """With a new id, no limit, no label: as the daemon's defaults have it."""
+
+
+Scope = str | Path | rate_limit_pb2.RateLimitScope
+"""What shares a limit: "daemon", a device ("8:0"), or that of an image (its path)."""
+
+_DEVICE = re.compile(r"[0-9]+:[0-9]+", re.ASCII)
+
+
+def scope(name: Scope) -> rate_limit_pb2.RateLimitScope:
+    if isinstance(name, rate_limit_pb2.RateLimitScope):
+        return name
+    made = rate_limit_pb2.RateLimitScope()
+    if name == "daemon":
+        made.daemon.SetInParent()
+    elif _DEVICE.fullmatch(str(name)):
+        made.device = str(name)
+    else:
+        made.image_uri = str(name)
+    return made
 
 
 def with_request_id(

@@ -42,7 +42,8 @@ def build() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"longshore {__version__}")
     globals_of(top, is_top=True)
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (add_submits, add_images, add_queries, add_verbs, add_others):
+    adders = (add_submits, add_images, add_queries, add_verbs, add_limits, add_others)
+    for add in adders:
         add(commands)
     return top
 
@@ -473,6 +474,50 @@ def add_verbs(commands: Any) -> None:
         help="rate, burst, iops, burst-iops, priority, auto-finalize, auto-dismiss; "
         "the value none takes it away",
     )
+
+
+def add_limits(commands: Any) -> None:
+    limit = command(
+        commands,
+        "limit",
+        "limits:every",
+        "show or change the limits that jobs share",
+        "limit\nlimit daemon rate=200MiB\nlimit device 8:0 rate=none",
+    )
+    whose = limit.add_subparsers(title="whose", metavar="WHOSE")
+    command(
+        whose,
+        "daemon",
+        "limits:of_daemon",
+        "the limit of all jobs together",
+        "limit daemon\nlimit daemon rate=200MiB iops=2000",
+    )
+    device = command(
+        whose,
+        "device",
+        "limits:of_device",
+        "the limit of all jobs on one device",
+        "limit device /srv/images/top.qcow2 rate=100MiB\nlimit device 8:0 rate=none",
+    )
+    device.add_argument(
+        "device", metavar="IMAGE", help="an image on the device, or its MAJOR:MINOR"
+    )
+    group = command(
+        whose,
+        "group",
+        "limits:of_group",
+        "the limit of all jobs of a group",
+        "limit group nightly rate=50MiB burst=8MiB",
+    )
+    group.add_argument("group", metavar="GROUP", help="its id")
+    for parser in whose.choices.values():
+        parser.add_argument(
+            "options",
+            metavar="NAME=VALUE",
+            nargs="*",
+            help="rate, burst, iops, burst-iops; the value none takes it away; "
+            "nothing: show the limit",
+        )
 
 
 # Commands about the daemon and about this program

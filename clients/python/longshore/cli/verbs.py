@@ -1,7 +1,8 @@
 """Commands that ask something of jobs: one function a verb."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -92,13 +93,13 @@ def change(args: Arguments) -> Exit:
     return Exit.DONE
 
 
-def values(options: job_options_pb2.JobOptions, paths: list[str]) -> Iterator[str]:
+def values(options: Any, paths: Iterable[str]) -> Iterator[str]:
     """What the options are now that were asked for."""
-    for name, (field, _) in _OPTIONS.items():
+    for name, (field, _) in OPTIONS.items():
         if field in paths:
             value = getattr(options, field)
-            is_set = options.HasField(field)  # type: ignore[arg-type]
-            yield f"{name}={_shown(name, value) if is_set else 'none'}"
+            shown = _shown(name, value) if options.HasField(field) else "none"
+            yield f"{name}={shown}"
 
 
 def _shown(name: str, value: object) -> str:
@@ -109,14 +110,15 @@ def _shown(name: str, value: object) -> str:
     return str(value).lower()
 
 
-def put(options: job_options_pb2.JobOptions, text: str) -> str:
-    """One NAME=VALUE into the options; answers the field that it is."""
+def put(options: Any, text: str, known: "Known | None" = None) -> str:
+    """One NAME=VALUE into a message; answers the field that it is."""
+    known = OPTIONS if known is None else known
     name, equals, value = text.partition("=")
     if not equals:
         raise CommandError(f"an option is NAME=VALUE, not {text!r}")
-    if name not in _OPTIONS:
-        raise CommandError(f"no option {name!r}; there are {', '.join(_OPTIONS)}")
-    field, set_to = _OPTIONS[name]
+    if name not in known:
+        raise CommandError(f"no option {name!r}; there are {', '.join(known)}")
+    field, set_to = known[name]
     if value != "none":
         try:
             set_to(options, field, value)
@@ -125,23 +127,25 @@ def put(options: job_options_pb2.JobOptions, text: str) -> str:
     return field
 
 
-Set = Callable[[job_options_pb2.JobOptions, str, str], None]
+Set = Callable[[Any, str, str], None]
+Known = Mapping[str, tuple[str, Set]]
+"""Options by name: the field that each is, and how it is set."""
 
 
 def _number(parse: Callable[[str], int]) -> Set:
-    def set_to(options: job_options_pb2.JobOptions, field: str, value: str) -> None:
+    def set_to(options: Any, field: str, value: str) -> None:
         setattr(options, field, parse(value))
 
     return set_to
 
 
-def _truth(options: job_options_pb2.JobOptions, field: str, value: str) -> None:
+def _truth(options: Any, field: str, value: str) -> None:
     if value not in ("true", "false"):
         raise ValueError(f"true or false, not {value!r}")
     setattr(options, field, value == "true")
 
 
-def _span(options: job_options_pb2.JobOptions, field: str, value: str) -> None:
+def _span(options: Any, field: str, value: str) -> None:
     getattr(options, field).FromNanoseconds(int(parse_duration(value) * 1e9))
 
 
@@ -152,11 +156,14 @@ def _integer(text: str) -> int:
         raise ValueError(f"not a whole number: {text!r}") from error
 
 
-_OPTIONS: dict[str, tuple[str, Set]] = {
+RATES: Known = {
     "rate": ("speed_bytes_per_second", _number(parse_rate)),
     "burst": ("burst_bytes", _number(parse_size)),
     "iops": ("iops", _number(_integer)),
     "burst-iops": ("burst_operations", _number(_integer)),
+}
+OPTIONS: Known = {
+    **RATES,
     "priority": ("priority", _number(_integer)),
     "auto-finalize": ("auto_finalize", _truth),
     "auto-dismiss": ("auto_dismiss_delay", _span),
