@@ -6,7 +6,8 @@ from google.rpc import error_details_pb2
 from longshore.cli.exits import Exit
 from longshore.v1 import job_pb2
 from tests.cli.conftest import Cli
-from tests.support.fakeserver import Code, FakeServer, Refusal
+from tests.support.fakeserver import FakeServer
+from tests.support.refusals import Code, Refusal
 from tests.support.shell import Done, run, spawn
 
 

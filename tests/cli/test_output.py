@@ -10,7 +10,8 @@ from longshore.cli.output import plain
 from longshore.v1 import job_pb2
 from tests.cli.conftest import Cli
 from tests.support.blockyaml import load
-from tests.support.fakeserver import Code, FakeServer, Refusal
+from tests.support.fakeserver import FakeServer
+from tests.support.refusals import Code, Refusal
 
 
 def test_json_is_canonical(server: FakeServer, cli: Cli) -> None:

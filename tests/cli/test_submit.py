@@ -19,7 +19,8 @@ from longshore.v1 import (
     node_pb2,
 )
 from tests.cli.conftest import Cli
-from tests.support.fakeserver import Code, FakeServer, Refusal
+from tests.support.fakeserver import FakeServer
+from tests.support.refusals import Code, Refusal
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

@@ -7,8 +7,9 @@ import pytest
 
 from longshore.cli.exits import Exit
 from longshore.v1 import job_pb2, job_service_pb2
-from tests.support.fakeserver import Code, FakeServer, Refusal
+from tests.support.fakeserver import FakeServer
 from tests.support.jobs import MiB, progress
+from tests.support.refusals import Code, Refusal
 from tests.support.shell import Terminal
 
 # Each starts a program of its own.
@@ -107,7 +108,7 @@ def test_the_first_ctrl_c_asks_the_job_to_end(server: FakeServer) -> None:
     with pull(server) as terminal:
         terminal.sees("RUNNING")
         terminal.ctrl_c()
-        terminal.sees("asked the job to end")
+        terminal.sees("asking the job to end")
         server.wait_for(lambda fake: bool(fake.called("CancelJob")))
         finish(server, "CANCELLED")
         assert terminal.end() == Exit.CANCELLED
@@ -119,6 +120,7 @@ def test_the_third_ctrl_c_leaves_the_job_to_itself(server: FakeServer) -> None:
         terminal.sees("RUNNING")
         terminal.ctrl_c()
         terminal.sees("Ctrl-C twice more")
+        server.wait_for(lambda fake: bool(fake.called("CancelJob")))
         terminal.ctrl_c()
         terminal.sees("Ctrl-C once more")
         terminal.ctrl_c()

@@ -7,7 +7,8 @@ import pytest
 from longshore.cli.exits import Exit
 from longshore.v1 import job_options_pb2, job_pb2, job_service_pb2
 from tests.cli.conftest import Cli
-from tests.support.fakeserver import Code, FakeServer, Refusal
+from tests.support.fakeserver import FakeServer
+from tests.support.refusals import Code, Refusal
 
 VERBS = {
     "pause": "PauseJob",

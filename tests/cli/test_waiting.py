@@ -11,15 +11,9 @@ from longshore.cli.exits import Exit
 from longshore.cli.waiting import newest
 from longshore.v1 import job_pb2, job_service_pb2
 from tests.cli.conftest import Cli
-from tests.support.fakeserver import (
-    FakeServer,
-    Frame,
-    Refusal,
-    closing,
-    opened,
-    whole,
-)
+from tests.support.fakeserver import FakeServer
 from tests.support.jobs import MiB, job, progress
+from tests.support.refusals import Frame, Refusal, closing, opened, whole
 
 
 def watched(server: FakeServer, tenths: int) -> None:

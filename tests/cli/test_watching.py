@@ -9,8 +9,9 @@ from longshore.cli.top import Board, fitting
 from longshore.v1 import watch_pb2
 from longshore.watch import Progress, Snapshot
 from tests.cli.conftest import Cli
-from tests.support.fakeserver import Code, FakeServer, Refusal
+from tests.support.fakeserver import FakeServer
 from tests.support.jobs import job, progress, running
+from tests.support.refusals import Code, Refusal
 
 
 def ended(server: FakeServer) -> None:

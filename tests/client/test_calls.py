@@ -25,7 +25,8 @@ from longshore.v1 import (
     job_pb2,
     job_service_pb2,
 )
-from tests.support.fakeserver import Code, FakeServer, Lost, Refusal, retry_info
+from tests.support.fakeserver import FakeServer, Lost
+from tests.support.refusals import Code, Refusal, retry_info
 
 GONE = Refusal(Code.UNAVAILABLE, message="connection refused")
 

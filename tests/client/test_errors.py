@@ -23,7 +23,8 @@ from longshore import (
 )
 from longshore.errors import CLASSES, DOMAIN, FieldViolation, from_call
 from longshore.v1 import error_reason_pb2, job_pb2
-from tests.support.fakeserver import Code, FakeServer, Lost, Refusal, retry_info
+from tests.support.fakeserver import FakeServer, Lost
+from tests.support.refusals import Code, Refusal, retry_info
 
 REASONS = {
     name.removeprefix("ERROR_REASON_")

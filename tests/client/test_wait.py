@@ -24,7 +24,8 @@ from longshore.steps import (
     wait,
 )
 from longshore.v1 import job_pb2, job_service_pb2
-from tests.support.fakeserver import Code, FakeServer, Lost, Refusal
+from tests.support.fakeserver import FakeServer, Lost
+from tests.support.refusals import Code, Refusal
 
 Step = Call | Sleep
 

@@ -26,7 +26,8 @@ from longshore import (
 )
 from longshore.v1 import job_service_pb2_grpc
 from longshore.watch import Watcher, selector
-from tests.support.fakeserver import Code, FakeServer, Refusal, closing, opened, whole
+from tests.support.fakeserver import FakeServer
+from tests.support.refusals import Code, Refusal, closing, opened, whole
 
 # "Gone at once": what the contract gives a daemon to notice.
 GONE_SECONDS = 1.0

@@ -32,7 +32,7 @@ from longshore.watch import (
     Watcher,
     selector,
 )
-from tests.support.fakeserver import Code, Frame, closing, opened, whole
+from tests.support.refusals import Code, Frame, closing, opened, whole
 
 GONE = HistoryGone(Code.OUT_OF_RANGE, "gone", reason="REVISION_COMPACTED")
 

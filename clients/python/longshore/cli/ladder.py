@@ -55,7 +55,7 @@ class Ladder:
         while steps.get() is not None:
             count += 1
             if count == 1:
-                say("asked the job to end; Ctrl-C twice more leaves it to itself")
+                say("asking the job to end; Ctrl-C twice more leaves it to itself")
                 # Not here: the daemon may be slow, and the ladder must not be.
                 threading.Thread(target=self._cancel, args=(say,), daemon=True).start()
             elif count == 2:
