@@ -118,3 +118,12 @@ def test_a_bug_tells_only_where_to_look() -> None:
     assert answer.details[1].Unpack(found)
     assert found.request_id == "abc-1"
     assert info_of(answer).reason == "INTERNAL"
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [(Kind.TARGET_BUSY, "target"), (Kind.PERMISSION_DENIED, "resource")],
+)
+def test_a_file_is_named_by_the_word_of_the_catalogue_too(kind: Kind, key: str) -> None:
+    answer = status.of_error(ServiceError(kind, "No", uri="/images/top"))
+    assert info_of(answer).metadata[key] == "/images/top"

@@ -152,13 +152,15 @@ class Roots:
 
 def _open_root(directory: str) -> Root:
     if not directory.startswith("/"):
-        raise field_invalid("root", "must be an absolute path", root=shown(directory))
+        name = shown(directory)
+        raise field_invalid("root", f"{name} is not an absolute path", root=name)
     try:
         fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         real = os.readlink(f"/proc/self/fd/{fd}")  # noqa: PTH115 - of a descriptor
     except OSError as error:
-        reason = f"cannot be opened: {error.strerror}"
-        raise field_invalid("root", reason, root=shown(directory)) from error
+        name = shown(directory)
+        reason = f"{name} cannot be opened: {error.strerror}"
+        raise field_invalid("root", reason, root=name) from error
     path = os.path.normpath(directory)
     return Root("/" + path.lstrip("/"), real, fd)
 

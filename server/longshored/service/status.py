@@ -77,6 +77,16 @@ _RETRY_DELAYS = {
 
 Detail = message.Message
 
+# Below the service a file is called `uri`; for these kinds the catalogue of the
+# contract has another word for what the error is about.
+_URI_IS = {
+    Kind.PERMISSION_DENIED: "resource",
+    Kind.TARGET_NOT_FOUND: "target",
+    Kind.TARGET_EXISTS: "target",
+    Kind.TARGET_BUSY: "target",
+    Kind.TARGET_WRONG_STATE: "target",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
@@ -124,11 +134,20 @@ def _status(trouble: Trouble, *, retry: bool = True) -> status_pb2.Status:
     return _build(trouble, details)
 
 
+def _facts(trouble: Trouble) -> dict[str, Fact]:
+    """The facts, with the keys that the contract promises for this kind."""
+    facts = dict(trouble.facts)
+    key = _URI_IS.get(trouble.kind)
+    if key is not None and "uri" in facts:
+        facts.setdefault(key, facts["uri"])
+    return facts
+
+
 def _build(trouble: Trouble, details: list[Detail]) -> status_pb2.Status:
     """The status, cut down step by step until it fits the budget."""
     metadata = {
         _camel(key): _cut(_text(value), _LARGEST_VALUE)
-        for key, value in trouble.facts.items()
+        for key, value in _facts(trouble).items()
     }
     while True:
         info = error_details_pb2.ErrorInfo(
