@@ -69,12 +69,22 @@ def test_the_line_fits(current: int, total: int, room: int) -> None:
 
 def test_words_go_above_the_bar() -> None:
     stream = io.StringIO()
-    bar = Bar("never", stream)
+    bar = Bar("never", stream, live=True)
     bar.update(running())
     bar.say("hello")
     bar.close()
     drawn = line(running(), 79)
     assert stream.getvalue() == (f"\r{drawn}\x1b[K\r\x1b[Klongshore: hello\n{drawn}\n")
+
+
+def test_where_nothing_can_be_drawn_over_the_last_line_is_all() -> None:
+    stream = io.StringIO()
+    bar = Bar("auto", stream)
+    bar.update(running())
+    bar.update(queued())
+    bar.say("hello")
+    bar.close()
+    assert stream.getvalue() == f"longshore: hello\n{line(queued(), 79)}\n"
 
 
 def test_a_bar_that_was_never_drawn_leaves_nothing() -> None:
@@ -86,5 +96,5 @@ def test_a_bar_that_was_never_drawn_leaves_nothing() -> None:
 @pytest.mark.parametrize(("choice", "is_colored"), [("always", True), ("never", False)])
 def test_colour_is_as_asked_for(choice: str, is_colored: bool) -> None:
     stream = io.StringIO()
-    Bar(choice, stream).update(running())
+    Bar(choice, stream, live=True).update(running())
     assert ("\x1b[36m" in stream.getvalue()) is is_colored

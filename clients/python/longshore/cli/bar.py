@@ -9,7 +9,7 @@ from typing import TextIO
 from ..v1 import job_pb2
 from . import words
 from .table import Cut, shorten
-from .terminal import paint, wants_color, width
+from .terminal import is_smart, paint, wants_color, width
 
 WIDEST = 30
 NARROWEST = 10
@@ -20,26 +20,36 @@ GAP = "  "
 
 
 class Bar:
-    """The last line stays when it is closed."""
+    """The last line stays when it is closed.
 
-    def __init__(self, color: str, stream: TextIO | None = None) -> None:
+    Where nothing can be drawn over, only that line is written; `live` draws anyway.
+    """
+
+    def __init__(
+        self, color: str, stream: TextIO | None = None, *, live: bool = False
+    ) -> None:
         self._stream = sys.stderr if stream is None else stream
         self._color = wants_color(self._stream, color)
+        self._live = live or is_smart(self._stream)
         self._line = ""
 
     def update(self, job: job_pb2.Job) -> None:
         # The last column stays free: a line that fills it would wrap.
         room = (width(self._stream) or USUAL_WIDTH) - 1
         self._line = line(job, room, color=self._color)
-        self._write(f"\r{self._line}\x1b[K")
+        if self._live:
+            self._write(f"\r{self._line}\x1b[K")
 
     def say(self, text: str) -> None:
-        self._write(f"\r\x1b[Klongshore: {text}\n{self._line}")
+        if self._live:
+            self._write(f"\r\x1b[Klongshore: {text}\n{self._line}")
+        else:
+            self._write(f"longshore: {text}\n")
 
     def close(self) -> None:
         if self._line:
+            self._write("\n" if self._live else f"{self._line}\n")
             self._line = ""
-            self._write("\n")
 
     def _write(self, text: str) -> None:
         self._stream.write(text)

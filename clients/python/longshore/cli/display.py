@@ -93,7 +93,7 @@ def display(args: Arguments) -> Display:
         case "tty":
             from .bar import Bar
 
-            return Bar(args.color)
+            return Bar(args.color, live=True)
         case "plain":
             return Plain()
         case "json":
