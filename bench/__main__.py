@@ -37,7 +37,7 @@ def main() -> None:
             place = directory / row[:3]
             place.mkdir()
             module = importlib.import_module(f"{__package__}.{row}")
-            module.measure(Run(place, report, arguments.quick))
+            module.measure(Run(place, report, arguments.quick, arguments.peers))
     report.summary()
 
 
@@ -50,6 +50,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("rows", nargs="*", metavar="ROW", choices=[*ROWS, []])
     parser.add_argument("--quick", action="store_true", help="tiny: no real figures")
+    parser.add_argument(
+        "--no-peers", dest="peers", action="store_false", help="only ours: no ratios"
+    )
     parser.add_argument("--directory", type=Path, help="on the disk to be measured")
     return parser.parse_args()
 

@@ -29,8 +29,7 @@ PAUSED = job_pb2.JOB_STATE_PAUSED
 
 def measure(run: Run) -> None:
     if names := missing(["strace"]):
-        run.report.say(f"left out, not installed: {', '.join(names)}")
-        return
+        raise SystemExit(f"Not installed: {', '.join(names)}")
     run.report.title(
         "pause and cancel: call to the end of the last write to the target"
     )

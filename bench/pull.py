@@ -14,7 +14,7 @@ import random
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from longshore.v1 import job_pb2
@@ -65,6 +65,7 @@ class Work:
     size: int
     rounds: int
     cache: str  # of the base: "warm" or "cold"
+    device: bool = True  # fio measures what the disk can do
 
     @property
     def to_copy(self) -> int:
@@ -90,7 +91,8 @@ class Chain:
 
 def measure(bench: Run) -> None:
     """The row of the bench: through the service, warm, against both peers."""
-    if names := missing(["qemu-img", "qemu-io", "qemu-storage-daemon", "fio"]):
+    programs = ["qemu-img", "qemu-io", "qemu-storage-daemon", "fio"]
+    if names := missing(programs if bench.peers else programs[:2]):
         raise SystemExit(f"Not installed: {', '.join(names)}")
     with served(bench.directory) as daemon, daemon.connect() as stubs:
 
@@ -99,10 +101,12 @@ def measure(bench: Run) -> None:
             assert job.state == job_pb2.JOB_STATE_SUCCEEDED, job
 
         work = Work(daemon.root, bench.of(SIZE, 64 * MiB), bench.of(5, 1), "warm")
+        work = replace(work, device=bench.peers)
         for format_ in GOALS:
-            pullers = {OURS: pull, **PEERS}
+            pullers = {OURS: pull, **(PEERS if bench.peers else {})}
             series, device = compare(work, format_, pullers, bench.report)
-            _judge(bench.report, format_, series, device)
+            if bench.peers:
+                _judge(bench.report, format_, series, device)
 
 
 PEERS: Mapping[str, Puller] = {
@@ -130,9 +134,10 @@ def compare(
             if number == 0:
                 _verify(chain, top)
             top.unlink()
-        rate = fio_write_rate(work.directory, work.to_copy)
-        device.seconds.append(work.to_copy / rate)
-    for one in (*series.values(), device):
+        if work.device:
+            rate = fio_write_rate(work.directory, work.to_copy)
+            device.seconds.append(work.to_copy / rate)
+    for one in (*series.values(), *([device] if work.device else [])):
         report.say(f"{one}   {work.to_copy / one.median / 1e9:5.2f} GB/s")
     chain.base.unlink()
     chain.top.unlink()

@@ -64,6 +64,7 @@ class Run:
     directory: Path
     report: Report
     quick: bool = False
+    peers: bool = True  # what others take for the same work is measured too
 
     def of(self, full: int, quick: int) -> int:
         """A size or count: the one of the goal, or a tiny one that shows it works."""

@@ -12,17 +12,22 @@ from pathlib import Path
 
 _CALLS = "pwritev,pwritev2,pwrite64"
 _LINE = re.compile(
-    r"(?P<time>\d+\.\d+) pwrite\w+\(\d+<(?P<path>[^>]*)>.*"
+    r"(?P<time>\d+\.\d+) (?P<call>pwrite\w+)\(\d+<(?P<path>[^>]*)>.*"
     r" = (?P<bytes>\d+) <(?P<took>\d+\.\d+)>"
 )
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Write:
-    """One write: when it was over, by the wall clock in seconds, and how much."""
+    """One write: when it was over, by the wall clock in seconds, and how much.
+
+    The copy engine writes with pwritev and pwritev2; tables of an image go by
+    pwrite.
+    """
 
     ended: float
     length: int
+    is_data: bool
 
 
 def tracing(directory: Path) -> tuple[str, ...]:
@@ -46,4 +51,5 @@ def _writes(directory: Path, path: str) -> Iterator[Write]:
             found = _LINE.match(line)
             if found is not None and found["path"] == path:
                 ended = float(found["time"]) + float(found["took"])
-                yield Write(ended, int(found["bytes"]))
+                is_data = found["call"].startswith("pwritev")
+                yield Write(ended, int(found["bytes"]), is_data)
