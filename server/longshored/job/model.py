@@ -187,7 +187,8 @@ class Job:
 
     `revision` is the revision of the store at the last durable change of this
     job. `progress` is live only in a worker: here it is what was last written
-    down. `caller` made the request and owns the job.
+    down. `caller` made the request and owns the job. `traceparent` is the call that
+    made it, as W3C trace context.
     """
 
     number: int
@@ -221,6 +222,13 @@ class Job:
     expire_time: Instant | None = None
     revision: int = 0
     create_revision: int = 0
+    traceparent: str = ""
+
+    @property
+    def trace_id(self) -> str:
+        """The trace of the job's own span: its uid is as long, and as random. Only
+        jobs made while the daemon traced have one."""
+        return self.uid.replace("-", "") if self.traceparent else ""
 
     @property
     def is_final(self) -> bool:

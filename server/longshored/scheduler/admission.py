@@ -41,11 +41,12 @@ END_OF_LINE = 1 << 63
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """By what a repeated call is known. An empty id: it is not."""
+    """By what a repeated call is known, and its trace. An empty id: it is not."""
 
     caller: Caller
     request_id: str
     body: str
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Admission:
     ) -> Body[Created]:
         """Create a job, or only say what it would be."""
         check(new)
-        candidate = self._candidate(new, request.caller, None)
+        candidate = self._candidate(new, request, None)
 
         def decide(tx: Transaction) -> Created:
             if not validate_only:
@@ -109,7 +110,7 @@ class Admission:
         """Create all members or none; the flag says that it was done before."""
         _check_group(group, members)
         made = Group(group.group_id or self._uid(), group.rate)
-        candidates = [self._candidate(new, request.caller, made) for new in members]
+        candidates = [self._candidate(new, request, made) for new in members]
 
         def decide(tx: Transaction) -> tuple[list[Job], bool]:
             if not validate_only:
@@ -130,7 +131,9 @@ class Admission:
 
     # Before the transaction.
 
-    def _candidate(self, new: NewJob, caller: Caller, group: Group | None) -> Candidate:
+    def _candidate(
+        self, new: NewJob, request: Request, group: Group | None
+    ) -> Candidate:
         uid = self._uid()
         draft = Job(
             number=0,
@@ -139,13 +142,14 @@ class Admission:
             kind=new.kind,
             spec=new.spec,
             create_time=self._clock.wall(),
-            owner=caller.name,
+            owner=request.caller.name,
             host=self._settings.host,
             options=new.options,
             labels=dict(new.labels),
             after=new.after,
             group=group,
             on_conflict_queue=new.on_conflict is OnConflict.QUEUE,
+            traceparent=request.traceparent,
         )
         try:
             nodes = self._driver_of(new.kind).nodes(new.spec)

@@ -170,10 +170,11 @@ class Scheduler:
         *,
         request_id: str = "",
         body: str = "",
+        traceparent: str = "",
         validate_only: bool = False,
     ) -> Created:
         self._check_serving()
-        request = Request(caller, request_id, body)
+        request = Request(caller, request_id, body, traceparent)
         decide = self._admission.one(new, request, validate_only=validate_only)
         self._fail_point("job.creating")
         return self._run(decide)
@@ -186,11 +187,12 @@ class Scheduler:
         group: NewGroup | None = None,
         request_id: str = "",
         body: str = "",
+        traceparent: str = "",
         validate_only: bool = False,
     ) -> tuple[list[Job], bool]:
         """All members or none; the flag says that an earlier call made them."""
         self._check_serving()
-        request = Request(caller, request_id, body)
+        request = Request(caller, request_id, body, traceparent)
         decide = self._admission.group(
             group or NewGroup(), members, request, validate_only=validate_only
         )

@@ -14,7 +14,7 @@ from ..job.states import Verb
 from ..scheduler.newjob import Caller
 from ..scheduler.scheduler import Scheduler
 from ..store.reader import Reader
-from . import checks, enums, frames, requests, wiretime
+from . import checks, enums, frames, requests, traces, wiretime
 from .callers import Origin
 from .crossing import Crossing
 from .jobwire import JobWire
@@ -69,6 +69,7 @@ class JobService:
             caller,
             request_id=request_id,
             body=requests.canonical(new) if request_id else "",
+            traceparent=traces.current(),
             validate_only=request.validate_only,
         )
         return pb.CreateJobResponse(
@@ -89,6 +90,7 @@ class JobService:
             group=asked.group,
             request_id=request_id,
             body=requests.canonical_group(asked) if request_id else "",
+            traceparent=traces.current(),
             validate_only=request.validate_only,
         )
         group = jobs[0].group

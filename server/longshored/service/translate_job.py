@@ -51,6 +51,8 @@ def job_to_proto(job: Job, verbs: frozenset[Verb] = ALL_VERBS) -> job_pb2.Job:
         "uid": job.uid,
         "number": job.number,
         "owner": job.owner,
+        "trace_id": job.trace_id,
+        "traceparent": job.traceparent,
         "host": job.host,
         "pauses": [_pause(pause) for pause in job.pauses],
         "pending": None if job.pending is None else _pending(job.pending),

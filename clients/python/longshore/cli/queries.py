@@ -136,6 +136,7 @@ def job_lines(job: job_pb2.Job) -> list[str]:
             *moved(progress),
             ("time went", words.ledger(progress)),
             ("owner", job.owner),
+            ("trace", job.trace_id),
             ("number", str(job.number)),
             ("labels", labels(job)),
             ("group", job.group_id),
