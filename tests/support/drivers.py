@@ -98,6 +98,7 @@ class Script:
     abort: Step = pass_by
     trouble: ServiceError | None = None
     plan: Plan = field(default_factory=Plan)
+    result: PullResult = RESULT
 
 
 class Scripted:
@@ -173,7 +174,7 @@ class _ScriptedWork:
 
     def commit(self) -> PullResult:
         self._play("commit", self._script.commit)
-        return RESULT
+        return self._script.result
 
     def abort(self) -> None:
         self._play("abort", self._script.abort)

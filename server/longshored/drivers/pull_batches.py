@@ -133,7 +133,7 @@ class PullBatches:
 
     def _step(self, population: Population, feed: Feed, limits: BatchLimits) -> None:
         published = population.step(limits)
-        self._save(published)
+        self._save(published, feed.depth)
         if published.failure is None:
             self._faults.clear()
         else:
@@ -183,7 +183,7 @@ class PullBatches:
             keeps_zeros=self._shape.writes_zeros,
         )
 
-    def _save(self, published: Published) -> None:
+    def _save(self, published: Published, depth: int) -> None:
         """What was published is durable: now it may be claimed."""
         if not (published.copied or published.zeroed):
             return
@@ -197,6 +197,7 @@ class PullBatches:
             published_bytes=self.state.copied + self.state.zeroed,
             checkpoint_time=self._context.clock.wall(),
             link_count=self.state.link_count,
+            current_depth=depth,
         )
         self._context.save(encode_state(self.state), status)
         self._context.fail_point("pull.checkpoint_saved")

@@ -13,7 +13,7 @@ from ..block.qcow2.create import CreateOptions
 from ..block.qcow2.layout import Compression
 from ..block.roots import Roots
 from ..block.uri import parse_uri
-from ..errors import ServiceError, Violation, field_invalid
+from ..errors import ServiceError, field_invalid
 from ..scheduler.newjob import Caller
 from . import checks, enums
 from .crossing import Crossing
@@ -143,10 +143,10 @@ def image_path(field: str, uri: str) -> str:
     try:
         return parse_uri(uri).path
     except ServiceError as error:
-        if error.violations:
-            error.violations = (Violation(field, error.violations[0].description),)
-            error.facts["first_field"] = field
-        raise
+        if not error.violations:
+            raise
+        facts = {key: fact for key, fact in error.facts.items() if key != "first_field"}
+        raise field_invalid(field, error.violations[0].description, **facts) from error
 
 
 def _format(field: str, message: image_pb2.ImageRef) -> str:

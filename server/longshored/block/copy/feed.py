@@ -58,6 +58,9 @@ class Feed:
         self._left = 0
         self._runs_left = 0
         self._open = False
+        # How deep in the chain the copy lies that was handed out last; 0: none yet.
+        # Written under _lock, read without.
+        self.depth = 0
 
     @property
     def is_done(self) -> bool:
@@ -104,6 +107,8 @@ class Feed:
                 share = self._gather_locked(largest)
             self._left -= sum(copy.length for copy in share)
             self._runs_left -= len(share)
+            if share:
+                self.depth = share[-1].depth or self.depth
             return tuple(share)
 
     def take_zeros(self) -> list[Zero]:
