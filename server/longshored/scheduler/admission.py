@@ -69,11 +69,13 @@ class Admission:
         clock: Clock,
         random: RandomBytes,
     ) -> None:
+        # A setting.
+        self.max_jobs = settings.max_jobs
         # Set once.
         self._decisions = decisions
         self._queue = decisions.queue
         self._driver_of = driver_of
-        self._settings = settings
+        self._host = settings.host
         self._clock = clock
         self._random = random
 
@@ -143,7 +145,7 @@ class Admission:
             spec=new.spec,
             create_time=self._clock.wall(),
             owner=request.caller.name,
-            host=self._settings.host,
+            host=self._host,
             options=new.options,
             labels=dict(new.labels),
             after=new.after,
@@ -201,7 +203,7 @@ class Admission:
         return None
 
     def _check_room(self, more: int) -> None:
-        limit = self._settings.max_jobs
+        limit = self.max_jobs
         if len(self._queue) + more > limit:
             raise ServiceError(
                 Kind.JOB_LIMIT,

@@ -35,7 +35,8 @@ class Decisions:
         # Set once.
         self.queue = queue
         self._shifts = shifts
-        self._retention = retention
+        # A setting.
+        self.retention = retention
         # Jobs changed in the batch that is open, and those that may be wrong in
         # the queue because a change was undone.
         self._touched: set[int] = set()
@@ -108,7 +109,7 @@ class Decisions:
 
     def _store(self, tx: Transaction, job: Job) -> Job:
         if job.is_final and job.expire_time is None:
-            job = replace(job, expire_time=expire_time(job, self._retention))
+            job = replace(job, expire_time=expire_time(job, self.retention))
         was_live = job.number in tx.live()
         stored = tx.put(job)
         self._touched.add(stored.number)

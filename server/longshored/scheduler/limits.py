@@ -81,16 +81,16 @@ class SharedLimits:
     ) -> None:
         """`wake` makes every waiting request look at its delay again."""
         # Set once.
-        self._configured_daemon = daemon
-        self._configured_device = device
         self._journal = journal
         self._reader = reader
         self._throttles = throttles
         self._clock = clock
         self._wake = wake
         # Held while one change is stored and taken over, so that what acts is what
-        # was stored last. `_given` is replaced as a whole; read without the lock.
+        # was stored last. Replaced as a whole, each; read without the lock.
         self._lock = threading.Lock()
+        self._configured_daemon = daemon
+        self._configured_device = device
         self._given: Mapping[str, SetLimit] = {}
 
     def load(self) -> None:
@@ -98,6 +98,16 @@ class SharedLimits:
         self._given = self._reader.limits()
         for device in self._given:
             self._act(self.get(device))
+
+    def configure(self, *, daemon: RateLimit, device: RateLimit) -> None:
+        """Take over other settings; they act at once, below what calls have set."""
+        with self._lock:
+            self._configured_daemon = daemon
+            self._configured_device = device
+            self._throttles.limit_new_devices(device)
+            for limit in self.all():
+                self._act(limit)
+            self._wake()
 
     def get(self, device: str) -> SharedLimit:
         configured = (

@@ -77,8 +77,9 @@ class Scheduler:
         fail_point: FailPoint,
         random: RandomBytes = os.urandom,
     ) -> None:
-        # Set once.
+        # Replaced as a whole.
         self.settings = settings
+        # Set once.
         self._journal = journal
         self._drivers = drivers
         self._clock = clock
@@ -144,6 +145,19 @@ class Scheduler:
         self._fail_point("recover.adopted")
         self._timer.start()
         self._phase = Phase.SERVING
+
+    def configure(self, settings: Settings) -> None:
+        """Take over other limits and ages; what is at work goes on under them."""
+
+        def decide(_: Transaction) -> None:
+            self._queue.slots.in_all = settings.slots
+            self._queue.slots.per_device = settings.slots_per_device
+            self._admission.max_jobs = settings.max_jobs
+            self._decisions.retention = settings.retention
+            self.settings = settings
+
+        self._run(decide)
+        self.limits.configure(daemon=settings.rate, device=settings.device_rate)
 
     def drain(self, timeout: float) -> None:
         """Start nothing more, stop workers at a checkpoint, close the journal.

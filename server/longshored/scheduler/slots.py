@@ -14,7 +14,7 @@ class Slots:
     """Who is at work, and where there is room for one more."""
 
     def __init__(self, in_all: int, per_device: int) -> None:
-        # Set once.
+        # Settings; who is at work beyond smaller ones goes on.
         self.in_all = in_all
         self.per_device = per_device
         # What is there.

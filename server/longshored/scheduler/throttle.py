@@ -129,9 +129,9 @@ class Throttles:
     def __init__(self, daemon: RateLimit, device: RateLimit) -> None:
         # Set once.
         self._daemon = Level(LimitedBy.DAEMON, daemon)
-        self._device_rate = device
         # Guarded by _lock, and so is every level.
         self._lock = threading.Lock()
+        self._device_rate = device
         self._devices: dict[str, Level] = {}
         self._groups: dict[str, Level] = {}
         self._members: Counter[str] = Counter()
@@ -162,6 +162,11 @@ class Throttles:
     def limit_device(self, device: str, limit: RateLimit, now: float) -> None:
         with self._lock:
             self._device_locked(device).set(limit, now)
+
+    def limit_new_devices(self, limit: RateLimit) -> None:
+        """What a device begins with that no job has run on yet."""
+        with self._lock:
+            self._device_rate = limit
 
     def devices(self) -> list[str]:
         """Those that jobs have run on, or that were limited."""
