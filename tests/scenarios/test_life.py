@@ -86,14 +86,16 @@ def test_every_mutation_leaves_an_audit_line(start: Start, place: Place) -> None
     daemon = start()
     slow_pull(daemon, place)
     daemon.terminate()
-    lines = [line for line in daemon.lines if line.get("audit")]
+    lines = [line for line in daemon.lines if line["event"] == "audit"]
     assert [line["rpc"] for line in lines] == [
         "CreateImage",
         "CreateImage",
         "CreateJob",
     ]
     assert lines[-1]["job"] == "disk"
-    assert {"request_id", "peer", "caller", "took_ms"} <= set(lines[-1])
+    assert lines[-1]["outcome"] == "served"
+    assert (lines[-1]["caller"], lines[-1]["role"]) == ("unix", "admin")
+    assert {"request_id", "peer", "reason", "took_ms"} <= set(lines[-1])
 
 
 def test_the_socket_is_for_owner_and_group(start: Start, place: Place) -> None:

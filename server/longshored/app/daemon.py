@@ -15,6 +15,7 @@ from ..config.settings import Config
 from ..drivers.registry import all_drivers
 from ..errors import field_invalid
 from ..job.states import FINAL
+from ..service.callers import Guard
 from ..service.crossing import Crossing
 from ..service.edge import Edge
 from ..service.frames import Frames
@@ -23,6 +24,7 @@ from ..service.jobs import JobService
 from ..service.jobwire import JobWire
 from ..service.listen import Address, check_open, parse_address
 from ..service.pages import Pages
+from ..service.quotas import CallRates
 from ..service.samples import ProgressFeed
 from ..service.server import Server
 from ..service.snapshots import Snapshots
@@ -157,7 +159,12 @@ class Daemon:
             pages=pages,
             threads=reads,
         )
-        self._edge = Edge(self._clock, most_calls=config.server.most_calls)
+        self._edge = Edge(
+            self._clock,
+            Guard(self._clock),
+            CallRates(self._clock, 0),
+            most_calls=config.server.most_calls,
+        )
         system = SystemService(
             about=_about(config, backend),
             limits=backend.scheduler.limits,

@@ -11,18 +11,19 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
 import grpc
-import structlog
 from google.protobuf.descriptor import MethodDescriptor
-from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 
 from ..clock import Clock
 from ..errors import Kind, ServiceError
 from ..scheduler.newjob import Caller
-from . import status
-from .callers import Origin, identify
+from . import callers, status
+from .callers import UNKNOWN, Evidence, Guard, Origin, permit
+from .calls import Call, Record, What, mutates
 from .frames import Frame
+from .quotas import CallRates
+from .streams import Streams
 from .watch import StalledError
 
 Answer = Message | bytes
@@ -41,15 +42,9 @@ _MAKES_SOMETHING = frozenset({"CreateJob", "CreateJobGroup", "CreateImage"})
 
 _STALLED = "The stream was given up: its reader took nothing for too long"
 
-_log = structlog.get_logger(__name__)
 
-
-class Context(Protocol):
+class Context(callers.Context, Protocol):
     """What is used of grpc.aio.ServicerContext."""
-
-    def peer(self) -> str: ...
-
-    def invocation_metadata(self) -> Any: ...
 
     async def abort(self, code: grpc.StatusCode, details: str) -> NoReturn: ...
 
@@ -70,33 +65,43 @@ class _Status(grpc.Status):
 class Edge:
     """Wraps the methods of all services. Lives on the loop."""
 
-    def __init__(self, clock: Clock, *, most_calls: int) -> None:
+    def __init__(
+        self, clock: Clock, guard: Guard, rates: CallRates, *, most_calls: int
+    ) -> None:
         # Set once.
         self._clock = clock
-        self._most_calls = most_calls
+        self._guard = guard
+        self._rates = rates
         self._ids = itertools.count(1)
         self._id_prefix = secrets.token_hex(4)
-        # Only on the loop.
+        self._record = Record(clock)
+        # Only on the loop; the first two are changed from outside.
+        self.most_calls = most_calls
         self.stopping = False
         self._calls = 0
+        self._streams = Streams()
 
     def unary(
         self, method: MethodDescriptor, serve: Unary
     ) -> Callable[[Any, Context], Awaitable[Answer]]:
-        always = method.name in _ALWAYS_SERVED
+        what = What(method.name, mutates(method))
+        always = what.rpc in _ALWAYS_SERVED
 
         async def handle(request: Any, context: Context) -> Answer:
-            call = self._begin(method, context)
+            call, _ = await self._begin(what, request, context)
             try:
-                self._admit(method)
+                self._admit(call, always=always)
                 self._calls += not always
                 try:
                     answer = await serve(request, call.origin.caller)
                 finally:
                     self._calls -= not always
+            except asyncio.CancelledError:
+                self._record.abandoned(call, request)
+                raise
             except Exception as error:  # noqa: BLE001 - the edge answers everything
                 await self._fail(call, request, error, context)
-            self._served(call, request, answer)
+            self._record.served(call, request, answer)
             return answer
 
         return handle
@@ -104,103 +109,82 @@ class Edge:
     def stream(
         self, method: MethodDescriptor, serve: Stream
     ) -> Callable[[Any, Context], Awaitable[None]]:
+        what = What(method.name, mutates(method))
+
         async def handle(request: Any, context: Context) -> None:
-            call = self._begin(method, context)
+            call, evidence = await self._begin(what, request, context)
             try:
-                await serve(request, call.origin, context.write)
+                permit(call.origin.identity, what.rpc)
+                self._rates.take(call.origin.caller.name)
+                with self._streams.opened(evidence, what.rpc):
+                    await serve(request, call.origin, context.write)
             except asyncio.CancelledError:
-                self._log(call, "stream_cancelled")
+                self._record.abandoned(call, request)
                 raise
             except StalledError:
-                self._log(call, "stream_stalled")
+                self._record.stalled(call, request)
                 # The place is free already. The reader finds this behind what it
                 # did not take, and resumes after its last cursor.
                 await context.abort(grpc.StatusCode.UNAVAILABLE, _STALLED)
             except Exception as error:  # noqa: BLE001 - the edge answers everything
                 await self._fail(call, request, error, context)
-            self._log(call, "stream_ended")
+            self._record.served(call, request)
 
         return handle
 
-    def _begin(self, method: MethodDescriptor, context: Context) -> "_Call":
-        return _Call(
-            rpc=method.name,
-            mutates=_mutates(method),
-            request_id=f"{self._id_prefix}-{next(self._ids):x}",
-            origin=identify(context.peer(), context.invocation_metadata()),
-            began=self._clock.now(),
-        )
+    def recheck(self) -> None:
+        """End the streams of callers that may no longer have them."""
+        self._streams.recheck(self._judge)
 
-    def _admit(self, method: MethodDescriptor) -> None:
-        if self.stopping and method.name in _MAKES_SOMETHING:
+    def _judge(self, evidence: Evidence, rpc: str) -> None:
+        permit(self._guard.judge(evidence), rpc)
+
+    async def _begin(
+        self, what: What, request: Any, context: Context
+    ) -> tuple[Call, Evidence]:
+        """Who calls; ends the call if nobody knows."""
+        request_id = f"{self._id_prefix}-{next(self._ids):x}"
+        began = self._clock.now()
+        try:
+            evidence, peer, client = self._guard.gather(context)
+            origin = Origin(self._guard.judge(evidence), peer, client)
+        except ServiceError as error:
+            nobody = Call(what, request_id, Origin(UNKNOWN, context.peer(), ""), began)
+            await self._fail(nobody, request, error, context)
+        return Call(what, request_id, origin, began), evidence
+
+    def _admit(self, call: Call, *, always: bool) -> None:
+        """Raise unless the caller may, and there is room."""
+        rpc = call.what.rpc
+        permit(call.origin.identity, rpc)
+        if self.stopping and rpc in _MAKES_SOMETHING:
             raise ServiceError(
                 Kind.SERVER_STOPPING,
                 "The daemon is going down and takes no new work",
             )
-        if self._calls >= self._most_calls and method.name not in _ALWAYS_SERVED:
+        if always:
+            return
+        if self._calls >= self.most_calls:
             raise ServiceError(
                 Kind.RATE_LIMIT,
                 f"{self._calls:,} calls are being served already",
                 limit_name="call_count",
-                limit=self._most_calls,
+                limit=self.most_calls,
             )
+        self._rates.take(call.origin.caller.name)
 
     async def _fail(
-        self, call: "_Call", request: Any, error: Exception, context: Context
+        self, call: Call, request: Any, error: Exception, context: Context
     ) -> NoReturn:
         """End the call with the status of an error; a bug shows only an id."""
         delay: float | None = None
         if isinstance(error, ServiceError) and error.kind is not Kind.INTERNAL:
             answer, delay = status.of_error(error), status.retry_delay(error)
-            self._log(
-                call,
-                "call_refused",
-                job=_job_id(request),
-                reason=error.kind.value,
-                message=error.message,
-            )
+            self._record.refused(call, request, error)
         else:
             answer = status.of_bug(call.request_id)
-            _log.error("call_failed", **call.facts(), exc_info=error)
+            self._record.failed(call, request, error)
         await context.abort_with_status(_to_grpc(answer, delay))
-
-    def _served(self, call: "_Call", request: Any, answer: Answer) -> None:
-        job = _job_id(request) or _job_id(getattr(answer, "job", None))
-        self._log(call, "call_served", job=job)
-
-    def _log(self, call: "_Call", event: str, **facts: object) -> None:
-        """One line per call; those that change something are the audit record."""
-        level = _log.info if call.mutates else _log.debug
-        took = round((self._clock.now() - call.began) * 1000, 3)
-        level(event, **call.facts(), **facts, took_ms=took)
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    rpc: str
-    mutates: bool
-    request_id: str
-    origin: Origin
-    began: float
-
-    def facts(self) -> dict[str, object]:
-        return {
-            "rpc": self.rpc,
-            "request_id": self.request_id,
-            "peer": self.origin.peer,
-            "caller": self.origin.caller.name,
-            "client": self.origin.client,
-            "audit": self.mutates,
-        }
-
-
-def _mutates(method: MethodDescriptor) -> bool:
-    level = method.GetOptions().idempotency_level
-    return level != MethodOptions.NO_SIDE_EFFECTS
-
-
-def _job_id(message: Any) -> str:
-    return getattr(message, "job_id", "")
 
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}

@@ -1,0 +1,116 @@
+"""One call and its line in the log; of those that change something, in the audit.
+
+Every mutation leaves one audit line, whatever becomes of it: served, refused,
+failed (a bug), or abandoned (its caller did not wait; it may have happened).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
+
+from ..clock import Clock
+from ..errors import Kind, ServiceError
+from .callers import Origin
+
+_log = structlog.get_logger(__name__)
+# The record of who changed what is complete at every level of the log.
+_audit = structlog.wrap_logger(
+    None, wrapper_class=structlog.make_filtering_bound_logger(0)
+)
+
+# Someone tries what is not theirs: worth a line whatever they try.
+_SUSPECT = frozenset({Kind.CREDENTIALS_INVALID, Kind.PERMISSION_DENIED})
+
+
+@dataclass(frozen=True, slots=True)
+class What:
+    """A method of the contract."""
+
+    rpc: str
+    mutates: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    what: What
+    request_id: str
+    origin: Origin
+    began: float
+
+
+class Record:
+    """Writes the lines."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def served(self, call: Call, request: Any, answer: Any = None) -> None:
+        if call.what.mutates:
+            self._audit(call, "served", request, answer)
+        else:
+            _log.debug("call_served", **self._facts(call, request))
+
+    def refused(self, call: Call, request: Any, error: ServiceError) -> None:
+        reason, message = error.kind.value, error.message
+        if call.what.mutates:
+            self._audit(call, "refused", request, reason=reason, message=message)
+            return
+        write = _log.info if error.kind in _SUSPECT else _log.debug
+        facts = self._facts(call, request)
+        write("call_refused", reason=reason, message=message, **facts)
+
+    def failed(self, call: Call, request: Any, error: Exception) -> None:
+        """A bug: its trace in any case, next to the audit."""
+        if call.what.mutates:
+            self._audit(call, "failed", request, reason=Kind.INTERNAL.value)
+        _log.error("call_failed", **self._facts(call, request), exc_info=error)
+
+    def abandoned(self, call: Call, request: Any) -> None:
+        if call.what.mutates:
+            self._audit(call, "abandoned", request)
+        else:
+            _log.debug("call_abandoned", **self._facts(call, request))
+
+    def stalled(self, call: Call, request: Any) -> None:
+        _log.debug("stream_stalled", **self._facts(call, request))
+
+    def _audit(
+        self,
+        call: Call,
+        outcome: str,
+        request: Any,
+        answer: Any = None,
+        *,
+        reason: str = "",
+        message: str = "",
+    ) -> None:
+        facts = self._facts(call, request)
+        if not facts["job"]:
+            facts["job"] = _job_id(getattr(answer, "job", None))
+        _audit.info("audit", **facts, outcome=outcome, reason=reason, message=message)
+
+    def _facts(self, call: Call, request: Any) -> dict[str, object]:
+        origin = call.origin
+        return {
+            "rpc": call.what.rpc,
+            "request_id": call.request_id,
+            "peer": origin.peer,
+            "caller": origin.caller.name,
+            "role": str(origin.identity.role),
+            "client": origin.client,
+            "job": _job_id(request),
+            "took_ms": round((self._clock.now() - call.began) * 1000, 3),
+        }
+
+
+def mutates(method: MethodDescriptor) -> bool:
+    level = method.GetOptions().idempotency_level
+    return level != MethodOptions.NO_SIDE_EFFECTS
+
+
+def _job_id(message: Any) -> str:
+    """What a message is about: a job, or a group of them."""
+    return getattr(message, "job_id", "") or getattr(message, "group_id", "")
