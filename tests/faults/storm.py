@@ -9,13 +9,14 @@ At the end everything is let go, and must finish.
 import random
 import shutil
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import grpc
 
-from longshore import Client
+from longshore import Client, JobHandle, WrongState
 from longshore.v1 import job_pb2, job_service_pb2
 from longshored.units import KiB, MiB
 from tests.faults import ground
@@ -34,9 +35,13 @@ SPEEDS = (None, 256 * KiB, 1 * MiB, 4 * MiB)
 _VERBS: dict[str, Any] = {
     "PauseJob": job_service_pb2.PauseJobRequest,
     "ResumeJob": job_service_pb2.ResumeJobRequest,
+    "FinalizeJob": job_service_pb2.FinalizeJobRequest,
     "CancelJob": job_service_pb2.CancelJobRequest,
 }
-_WEIGHTS = (4, 5, 1)
+_WEIGHTS = (6, 8, 4, 1)
+
+# So many of the deaths are asked for politely.
+DRAINS = 0.15
 
 
 @dataclass(slots=True)
@@ -46,6 +51,7 @@ class Report:
     seed: int
     cycles: int = 0
     kills_at_work: int = 0  # kills that hit at least one running job
+    drains: int = 0
     jobs: int = 0
     calls: int = 0
     succeeded: int = 0
@@ -54,8 +60,9 @@ class Report:
 
     def __str__(self) -> str:
         return (
-            f"seed {self.seed}: {self.cycles} kills, {self.kills_at_work} of them "
-            f"hit running jobs; {self.jobs} jobs, {self.calls} verbs; "
+            f"seed {self.seed}: {self.cycles} cycles, {self.drains} of them drains; "
+            f"{self.kills_at_work} kills hit running jobs; "
+            f"{self.jobs} jobs, {self.calls} verbs; "
             f"{self.succeeded} pulled, {self.cancelled} cancelled; "
             f"{len(self.violations)} violations"
         )
@@ -88,12 +95,21 @@ class Storm:
         clients = threading.Thread(target=self._trouble)
         clients.start()
         threading.Event().wait(self._random.uniform(SHORTEST, LONGEST))
-        self._rig.daemon.kill()
+        is_drain = self._random.random() < DRAINS
+        self._end_life(is_drain)
         clients.join()
         self.report.cycles += 1
-        self._look_at_rest()
+        self._look_at_rest(is_drain)
         self._rig.start()
         self._settle()
+
+    def _end_life(self, is_drain: bool) -> None:
+        if not is_drain:
+            self._rig.daemon.kill()
+            return
+        self.report.drains += 1
+        if status := self._rig.daemon.stop():
+            self.report.violations.append(f"a drain ended with {status}")
 
     # While it lives.
 
@@ -109,7 +125,9 @@ class Storm:
                 threading.Event().wait(dice.uniform(0, 0.05))
 
     def _want(self, chain: Any, dice: random.Random) -> None:
-        self._live.append(self._ledger.want(chain, dice.choice(SPEEDS)))
+        auto = dice.random() < 0.7
+        wanted = self._ledger.want(chain, dice.choice(SPEEDS), auto_finalize=auto)
+        self._live.append(wanted)
         self.report.jobs += 1
 
     def _bother(self, client: Client, dice: random.Random) -> bool:
@@ -129,11 +147,11 @@ class Storm:
 
     # While it is dead.
 
-    def _look_at_rest(self) -> None:
+    def _look_at_rest(self, is_drain: bool) -> None:
         for one in self._live:
             self.report.violations += at_any_instant(one.chain, one.sources)
         states = ground.states(self._rig.daemon.place.state)
-        self.report.kills_at_work += "RUNNING" in states.values()
+        self.report.kills_at_work += not is_drain and "RUNNING" in states.values()
 
     # When it lives again.
 
@@ -170,10 +188,17 @@ class Storm:
                 self._ledger.send(client)
                 jobs = [client.job(str(one.job_id)) for one in self._live]
                 for job in jobs:
-                    if job.get().end_time.seconds:
-                        continue
-                    job.set_speed(None)
-                    job.resume()
-                for job in jobs:
-                    job.wait(60, raise_on_failure=False)
+                    release(job)
             self._settle()
+
+
+def release(job: JobHandle) -> None:
+    """Let a job go on to its end, and wait for that."""
+    with suppress(WrongState):  # it has ended
+        job.set_speed(None)
+        job.resume()
+    waits = (job_pb2.JOB_STATE_PENDING,)
+    last = job.wait(60, states=waits, raise_on_failure=False)
+    if last.state in waits:
+        job.finalize()
+    job.wait(60, raise_on_failure=False)

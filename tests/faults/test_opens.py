@@ -1,6 +1,7 @@
 """S1: what the daemon opens, from a log of its system calls and not from its words."""
 
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import longshore
 import longshored
 from tests.faults.arena import Arena
 from tests.faults.calls import READERS, ask, create_at
+from tests.faults.disks import need
 from tests.faults.hall import Hall, open_hall
 from tests.faults.names import NAMES
 from tests.faults.references import REFERENCES
@@ -43,6 +45,7 @@ _SYSTEM = (
 @pytest.fixture(scope="module")
 def trace() -> Iterator[tuple[list[str], Arena]]:
     """The system calls of a daemon that was asked for every trap there is."""
+    need(shutil.which("strace") is not None, "strace")
     with TemporaryDirectory(prefix="ls-trace-") as directory:
         log = Path(directory) / "log"
         wrapper = ("strace", "-f", "-y", "--seccomp-bpf", "-e", CALLS, "-o", str(log))

@@ -39,12 +39,16 @@ class Ledger:
 
     asked: list[Asked] = field(default_factory=list)
 
-    def want(self, chain: Chain, speed: int | None = None) -> Asked:
+    def want(
+        self, chain: Chain, speed: int | None = None, *, auto_finalize: bool = True
+    ) -> Asked:
         """Note a pull; nothing is sent yet."""
         base: ImageName | None = None
         if chain.kept is not None:
             base = (chain.kept, chain.kept_format)
-        options = job_options_pb2.JobOptions(speed_bytes_per_second=speed)
+        options = job_options_pb2.JobOptions(
+            speed_bytes_per_second=speed, auto_finalize=auto_finalize
+        )
         submit = Submit(options=options, request_id=request_id())
         request = submit.request(pull_info((chain.top, "qcow2"), base, ()))
         self.asked.append(Asked(chain, chain.sources(), request))
