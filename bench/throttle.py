@@ -48,7 +48,7 @@ def measure(run: Run) -> None:
                 error, fill = _judge(data, rate, seconds)
                 run.report.say(
                     f"{rate / 1e6:6g} MB/s: error {error:+.2%}, fullest 100 ms "
-                    f"{fill:.2f}x, {len(data)} writes; {tables / 1024:.0f} KiB of tables"
+                    f"{fill:.2f}x, {len(data)} writes; {tables / 1024:.0f} KiB tables"
                 )
                 errors.append(abs(error))
                 fullest.append(fill)

@@ -6,6 +6,8 @@ end of a pause, waits for one thing, which every change wakes.
 """
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ..clock import Clock
 from ..drivers.base import Cancelled, FailPoint, Stopping
@@ -52,6 +54,7 @@ class Control:
         self._stopping = False
         self._stop: Stop | None = None
         self._is_wanted = _wants_attention(job)
+        self._verdicts = 0
         self._wakeup = threading.Event()
 
     # For the scheduler.
@@ -77,6 +80,24 @@ class Control:
         """The daemon goes down."""
         with self._lock:
             self._stopping = True
+            self._wake_locked()
+
+    @contextmanager
+    def awaiting_verdict(self) -> Iterator[None]:
+        """No request begins in the `with`: a verb that may forbid it is on its way.
+
+        To make a wish durable takes a flush, and that takes its time on the very
+        device that the job keeps busy. Nothing is lost by not waiting for it.
+        """
+        self._expect(1)
+        try:
+            yield
+        finally:
+            self._expect(-1)
+
+    def _expect(self, more: int) -> None:
+        with self._lock:
+            self._verdicts += more
             self._wake_locked()
 
     def _wake_locked(self) -> None:
@@ -118,6 +139,8 @@ class Control:
         return self._clock
 
     def proceed(self, length: int) -> bool:
+        if self._verdicts:
+            self._await_verdict()
         if self._is_wanted:
             return False
         if self.throttle.is_open:
@@ -150,6 +173,13 @@ class Control:
 
     # Waiting.
 
+    def _await_verdict(self) -> None:
+        while True:
+            wakeup = self._wakeup
+            if self._is_wanted or not self._verdicts:
+                return
+            self._clock.wait(wakeup, PARKED_SECONDS)
+
     def _queue_for(self, length: int) -> bool:
         """Wait for the turn of one request; give the place back if it is not to be."""
         began = self._clock.now()
@@ -161,6 +191,9 @@ class Control:
             if self._is_wanted:
                 self.throttle.refund(booking)
                 return False
+            if self._verdicts:
+                self._clock.wait(wakeup, PARKED_SECONDS)
+                continue
             now = self._clock.now()
             delay = self.throttle.delay(booking, now)
             if not delay.seconds:

@@ -12,6 +12,7 @@ follows from what is durable, and happens on worker threads.
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from enum import Enum
 from typing import TypeVar
 
@@ -47,6 +48,9 @@ from .timer import Timer
 from .verbs import Asked, applied, group_updated, updated
 
 T = TypeVar("T")
+
+# What makes a job at work stop: it begins nothing new while they are decided.
+_STOPPING_VERBS = frozenset({Verb.PAUSE, Verb.CANCEL})
 
 # How soon the timer tries again when the store could not answer.
 AGAIN = 1 * SECOND
@@ -236,7 +240,15 @@ class Scheduler:
         stop after the request in flight, so there it changes nothing.
         """
         asked = Asked(verb, job_id, caller, expected_revision, comment, mode)
-        return self._run(applied(asked, self._drivers, self._decisions))
+        decide = applied(asked, self._drivers, self._decisions)
+        with self._awaiting(asked):
+            return self._run(decide)
+
+    def _awaiting(self, asked: Asked) -> AbstractContextManager[None]:
+        control = None
+        if asked.verb in _STOPPING_VERBS:
+            control = self._runner.control(self._queue.number(asked.job_id) or 0)
+        return nullcontext() if control is None else control.awaiting_verdict()
 
     def update(
         self,
