@@ -1,9 +1,35 @@
 """The log writer: nobody who logs ever waits."""
 
 import io
+import json
+import logging
 import threading
+from collections.abc import Callable, Iterator
 
-from longshored.app.logs import MOST_WAITING, LogWriter
+import pytest
+import structlog
+
+from longshored.app.logs import MOST_WAITING, LogWriter, set_level, set_up_logs
+from longshored.config.settings import LogSettings
+
+
+@pytest.fixture
+def log() -> Iterator[Callable[[], list[str]]]:
+    """Sets up logs as the daemon does; called again it ends them: the events."""
+    before, handlers = structlog.get_config(), logging.root.handlers[:]
+    level = logging.root.level
+    stream = io.StringIO()
+    logging.root.handlers.clear()
+    writer = set_up_logs(LogSettings(format="json", level="warning"), stream)
+
+    def end() -> list[str]:
+        writer.close()
+        return [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
+
+    yield end
+    structlog.configure(**before)
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
 
 
 class Stuck(io.StringIO):
@@ -41,3 +67,24 @@ def test_a_stream_that_takes_nothing_stops_nobody() -> None:
     lines = stream.getvalue().splitlines()
     assert len(lines) == 1 + MOST_WAITING + 1
     assert lines[-1] == "5 lines dropped: nobody took them"
+
+
+def test_the_level_changes_for_loggers_that_are_in_use(
+    log: Callable[[], list[str]],
+) -> None:
+    logger = structlog.get_logger("test").bind(job="a")
+    logger.info("before")
+    set_level("info")
+    logger.info("after")
+    set_level("error")
+    logger.warning("late")
+    assert log() == ["after"]
+
+
+def test_the_libraries_speak_at_warning_or_not_at_all(
+    log: Callable[[], list[str]],
+) -> None:
+    set_level("debug")
+    logging.getLogger("grpc").info("chatter")
+    logging.getLogger("grpc").warning("trouble")
+    assert log() == ["trouble"]

@@ -16,7 +16,7 @@ from ..scheduler import failpoints
 from ..scheduler.retention import Retention
 from ..scheduler.scheduler import Scheduler
 from ..scheduler.settings import Settings
-from ..store.database import Database, open_database
+from ..store.database import Database, Meta, open_database
 from ..store.journal import Journal
 from ..store.reader import Reader
 from ..store.retain import Retention as EventLog
@@ -62,7 +62,7 @@ def open_backend(
             reader=reader,
             drivers=drivers,
             clock=clock,
-            settings=_settings(config, database),
+            settings=settings_of(config, database.meta),
             fail_point=_fail_point(),
         )
         return Backend(
@@ -79,11 +79,12 @@ def check_roots(config: Config) -> None:
         )
 
 
-def _settings(config: Config, database: Database) -> Settings:
+def settings_of(config: Config, meta: Meta) -> Settings:
+    """What of the configuration concerns the scheduler, in this life of the store."""
     jobs = config.jobs
     return Settings(
-        host=database.meta.host,
-        epoch=database.meta.epoch,
+        host=meta.host,
+        epoch=meta.epoch,
         slots=jobs.slots,
         slots_per_device=jobs.slots_per_device,
         max_jobs=jobs.most_unfinished,

@@ -19,6 +19,7 @@ from ..config.sources import (
     from_flags,
 )
 from ..errors import ServiceError
+from .notify import manager_of
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -64,12 +65,22 @@ def _lines(error: ServiceError) -> list[str]:
 
 def _serve(asked: argparse.Namespace) -> int:
     # grpc is dear to import; the other commands do without.
-    from .daemon import Daemon, run
+    from .daemon import Daemon
     from .logs import set_up_logs
+    from .serve import serve
 
     config = _loaded(asked).config
+    manager = manager_of(os.environ, os.getpid())
     with closing(set_up_logs(config.log)):
-        asyncio.run(run(Daemon(config)))
+        asyncio.run(serve(Daemon(config), manager, lambda: _loaded(asked).config))
+    return 0
+
+
+def _back_up(asked: argparse.Namespace) -> int:
+    from ..store.backup import back_up
+
+    back_up(_loaded(asked).config.store.directory, asked.target)
+    sys.stdout.write(f"The store is in {asked.target}\n")
     return 0
 
 
@@ -147,6 +158,13 @@ def _parser() -> argparse.ArgumentParser:
     check = actions.add_parser("check", help="say what is wrong, if anything")
     _add_settings(check)
     check.set_defaults(command=_check)
+
+    backup = commands.add_parser(
+        "backup", help="copy the store to a file, also while the daemon serves"
+    )
+    backup.add_argument("target", type=Path, metavar="TARGET", help="a new file")
+    _add_settings(backup)
+    backup.set_defaults(command=_back_up)
 
     _add_probe(commands.add_parser("probe", help="ask a daemon whether it serves"))
     return parser

@@ -1,15 +1,12 @@
 """The daemon: builds the service on its backend, serves, and drains in reverse."""
 
 import asyncio
-import os
 import random
-import signal
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import structlog
 
-from .. import __version__
 from ..clock import Clock, SystemClock
 from ..config.settings import Config
 from ..drivers.registry import all_drivers
@@ -33,7 +30,8 @@ from ..service.watch import WatchHub
 from ..service.watchers import Pace, Watchers
 from ..service.watchlog import CAPACITY, WatchLog
 from ..store.retain import Retention as EventLog
-from .backend import Backend, Registry, open_backend
+from .backend import Backend, Registry, open_backend, settings_of
+from .reload import Reload, reload
 
 # Threads that wait for the journal: as many calls share one fsync.
 _VERB_THREADS = 32
@@ -95,6 +93,23 @@ class Daemon:
             raise
         return bound
 
+    @property
+    def is_healthy(self) -> bool:
+        """False once the store has failed: then a restart is all that helps."""
+        return self._backend.journal.healthy
+
+    async def reload(self, config: Config) -> Reload:
+        """Take over what may change at work; what may not is told, and stays."""
+        outcome = reload(self._config, config)
+        self._config = config = outcome.config
+        backend = self._backend
+        settings = settings_of(config, backend.database.meta)
+        await asyncio.to_thread(backend.scheduler.configure, settings)
+        self._watchers.most = config.watch.most
+        self._watchers.most_per_client = config.watch.most_per_client
+        self._system.about = _about(config, backend)
+        return outcome
+
     async def stop(self) -> None:
         """Drain: what works stops at a checkpoint and goes on with the next start."""
         self.refuse_new_work()
@@ -109,7 +124,7 @@ class Daemon:
 
     async def _follow_health(self) -> None:
         """Say NOT_SERVING once the store has failed: nothing can be made durable."""
-        while self._backend.journal.healthy:
+        while self.is_healthy:
             await asyncio.sleep(_HEALTH_SECONDS)
         _log.error("store_failed")
         await self._server.fail()
@@ -141,14 +156,15 @@ class Daemon:
             pace=self._tuning.pace,
         )
         pages = Pages(backend.database.meta.page_token_key, reader.history_id)
+        self._watchers = Watchers(
+            most=config.watch.most, most_per_client=config.watch.most_per_client
+        )
         jobs = JobService(
             scheduler=backend.scheduler,
             reader=reader,
             wire=wire,
             hub=hub,
-            watchers=Watchers(
-                most=config.watch.most, most_per_client=config.watch.most_per_client
-            ),
+            watchers=self._watchers,
             pages=pages,
             verbs=verbs,
             reads=reads,
@@ -165,14 +181,14 @@ class Daemon:
             CallRates(self._clock, 0),
             most_calls=config.server.most_calls,
         )
-        system = SystemService(
+        self._system = SystemService(
             about=_about(config, backend),
             limits=backend.scheduler.limits,
             roots=backend.roots,
             verbs=verbs,
             reads=reads,
         )
-        self._server = Server(self._edge, (jobs, images, system))
+        self._server = Server(self._edge, (jobs, images, self._system))
 
     def _threads(self, name: str, count: int) -> Crossing:
         threads = Crossing(name, count)
@@ -205,29 +221,3 @@ def _about(config: Config, backend: Backend) -> About:
         unfinished_job_count=settings.max_jobs,
         running_job_count=settings.slots,
     )
-
-
-async def run(daemon: Daemon) -> None:
-    """Serve until SIGTERM or SIGINT, then drain. A second signal ends at once."""
-    loop = asyncio.get_running_loop()
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _on_signal, number, stopping)
-    bound = await daemon.start()
-    _log.info(
-        "ready",
-        version=__version__,
-        pid=os.getpid(),
-        listen=[str(address) for address in bound],
-    )
-    await stopping.wait()
-    _log.info("stopping")
-    await daemon.stop()
-    _log.info("stopped")
-
-
-def _on_signal(number: signal.Signals, stopping: asyncio.Event) -> None:
-    if stopping.is_set():
-        # Someone is in a hurry. Jobs stay resumable: the store is always whole.
-        os._exit(128 + number)
-    stopping.set()

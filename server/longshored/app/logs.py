@@ -74,12 +74,28 @@ class LogWriter:
         return text
 
 
+class Logger(structlog.BoundLogger):
+    """The loggers of the daemon. What is below the level costs next to nothing, so
+    its methods are made for a level; `set_level` gives the class those of another,
+    and with it every logger that exists."""
+
+
+def set_level(name: str) -> None:
+    """From now on nothing below this level is logged."""
+    level = logging.getLevelNamesMapping()[name.upper()]
+    of_level = structlog.make_filtering_bound_logger(level)
+    for method, code in vars(of_level).items():
+        if not method.startswith("__"):
+            setattr(Logger, method, code)
+    # grpc and asyncio speak at warning or not at all.
+    logging.getLogger().setLevel(max(level, logging.WARNING))
+
+
 def set_up_logs(settings: LogSettings, stream: TextIO = sys.stderr) -> LogWriter:
     """Configure structlog, and lead the standard library's loggers through it.
 
     Close what comes back at the very end.
     """
-    level = logging.getLevelNamesMapping()[settings.level.upper()]
     writer = LogWriter(stream).start()
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -89,7 +105,7 @@ def set_up_logs(settings: LogSettings, stream: TextIO = sys.stderr) -> LogWriter
     renderer = _renderer(settings, stream)
     structlog.configure(
         processors=[*shared, *renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=Logger,
         logger_factory=structlog.WriteLoggerFactory(writer),  # type: ignore[arg-type]  # it only writes and flushes
         cache_logger_on_first_use=True,
     )
@@ -103,8 +119,8 @@ def set_up_logs(settings: LogSettings, stream: TextIO = sys.stderr) -> LogWriter
             foreign_pre_chain=shared,
         )
     )
-    # grpc and asyncio speak at warning or not at all.
-    logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING))
+    logging.basicConfig(handlers=[handler])
+    set_level(settings.level)
     return writer
 
 

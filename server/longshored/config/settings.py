@@ -73,6 +73,20 @@ class LogSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """Where Prometheus may ask, "HOST:PORT", without TLS. None: no metrics."""
+
+    listen: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TracesSettings:
+    """Where spans are sent, URLs that take OTLP over HTTP. None: no traces."""
+
+    endpoints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     server: ServerSettings = field(default_factory=ServerSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
@@ -81,6 +95,8 @@ class Config:
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     watch: WatchSettings = field(default_factory=WatchSettings)
     log: LogSettings = field(default_factory=LogSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    traces: TracesSettings = field(default_factory=TracesSettings)
 
 
 def default_state() -> Path:

@@ -50,8 +50,9 @@ class SystemService:
         verbs: Crossing,
         reads: Crossing,
     ) -> None:
+        # Replaced as a whole, on the loop.
+        self.about = about
         # Set once.
-        self._about = about
         self._limits = limits
         self._roots = roots
         self._verbs = verbs
@@ -60,7 +61,7 @@ class SystemService:
     async def GetCapabilities(
         self, request: pb.GetCapabilitiesRequest, caller: Caller
     ) -> pb.GetCapabilitiesResponse:
-        about = self._about
+        about = self.about
         return pb.GetCapabilitiesResponse(
             version=__version__,
             api_versions=API_VERSIONS,

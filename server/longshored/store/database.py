@@ -71,16 +71,21 @@ class Database:
         return self.directory / f"{FILE}-wal"
 
     def connect_reader(self) -> sqlite3.Connection:
-        uri = f"{self.path.absolute().as_uri()}?mode=ro"
-        connection = sqlite3.connect(
-            uri, uri=True, isolation_level=None, check_same_thread=False
-        )
-        connection.executescript(_READER)
-        return connection
+        return connect_reader(self.path)
 
     def close(self) -> None:
         self.writer.close()
         os.close(self.lock)
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """A connection that writes nothing; also beside the daemon of another process."""
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(
+        uri, uri=True, isolation_level=None, check_same_thread=False
+    )
+    connection.executescript(_READER)
+    return connection
 
 
 def open_database(directory: Path, *, host: str | None = None) -> Database:
