@@ -88,6 +88,7 @@ def settings_of(config: Config, meta: Meta) -> Settings:
         slots=jobs.slots,
         slots_per_device=jobs.slots_per_device,
         max_jobs=jobs.most_unfinished,
+        max_jobs_per_owner=jobs.most_unfinished_per_caller,
         rate=RateLimit(jobs.speed_bytes_per_second or None, iops=jobs.iops or None),
         device_rate=_device_rate(jobs),
         retention=_retention(config.retention),

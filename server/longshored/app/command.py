@@ -31,6 +31,10 @@ _SETTINGS = {
     "state": ("--state", "store.directory"),
     "root": ("--root", "images.roots"),
     "insecure": ("--insecure", "server.insecure"),
+    "tls_certificate": ("--tls-certificate", "tls.certificate"),
+    "tls_key": ("--tls-key", "tls.key"),
+    "tls_client_ca": ("--tls-client-ca", "tls.client_ca"),
+    "token_file": ("--token-file", "access.token_file"),
     "log_format": ("--log-format", "log.format"),
     "log_level": ("--log-level", "log.level"),
 }
@@ -91,12 +95,15 @@ def _show(asked: argparse.Namespace) -> int:
 
 
 def _check(asked: argparse.Namespace) -> int:
+    from ..service.tokens import Digester
     from .backend import check_roots
+    from .credentials import read_credentials
     from .daemon import listening
 
     config = _loaded(asked).config
     check_roots(config)
     listening(config)
+    read_credentials(config, Digester())
     sys.stdout.write("The settings are good\n")
     return 0
 
@@ -196,8 +203,19 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="allow loopback TCP without TLS: every local user may call",
     )
+    _add_credentials(parser)
     parser.add_argument("--log-format", choices=LOG_FORMATS)
     parser.add_argument("--log-level", choices=LOG_LEVELS)
+
+
+def _add_credentials(parser: argparse.ArgumentParser) -> None:
+    for flag, text in {
+        "--tls-certificate": "PEM file; with it and its key all TCP is TLS",
+        "--tls-key": "PEM file, closed to others",
+        "--tls-client-ca": "PEM file; callers need a certificate of this CA",
+        "--token-file": "file of bearer tokens: NAME ROLE TOKEN [EXPIRES]",
+    }.items():
+        parser.add_argument(flag, metavar="FILE", help=text)
 
 
 def _add_probe(parser: argparse.ArgumentParser) -> None:

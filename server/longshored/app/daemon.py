@@ -31,6 +31,7 @@ from ..service.watchers import Pace, Watchers
 from ..service.watchlog import CAPACITY, WatchLog
 from ..store.retain import Retention as EventLog
 from .backend import Backend, Registry, open_backend, settings_of
+from .credentials import Credentials, tls_files
 from .reload import Reload, reload
 
 # Threads that wait for the journal: as many calls share one fsync.
@@ -51,6 +52,8 @@ class Tuning:
     pace: Pace = field(default_factory=Pace)
     event_log: EventLog = field(default_factory=EventLog)
     memory_log: int = CAPACITY
+    # How often files of certificates and tokens are looked at.
+    credentials_seconds: float = 2.0
 
 
 class Daemon:
@@ -69,6 +72,9 @@ class Daemon:
         self._clock = clock or SystemClock()
         self._tuning = tuning or Tuning()
         self._opened = ExitStack()
+        self._guard = Guard(self._clock)
+        self._rates = CallRates(self._clock, config.server.caller_calls_per_second)
+        self._credentials = Credentials(config, self._guard)
 
     async def start(self) -> tuple[Address, ...]:
         """Open everything and serve; what is listened on comes back.
@@ -76,6 +82,7 @@ class Daemon:
         Raises ServiceError with nothing left open.
         """
         addresses = listening(self._config)
+        self._credentials.load()
         try:
             backend = open_backend(
                 self._config, self._registry, self._clock, self._tuning.event_log
@@ -85,9 +92,14 @@ class Daemon:
             await asyncio.to_thread(backend.scheduler.start)
             with ExitStack() as started:
                 started.callback(backend.scheduler.drain, 0.0)
-                bound = await self._server.start(addresses)
+                bound = await self._server.start(addresses, self._credentials.transport)
                 started.pop_all()
             self._health = asyncio.create_task(self._follow_health())
+            self._following = asyncio.create_task(
+                self._credentials.follow(
+                    self._tuning.credentials_seconds, self._edge.recheck
+                )
+            )
         except BaseException:
             self._opened.close()
             raise
@@ -99,14 +111,23 @@ class Daemon:
         return self._backend.journal.healthy
 
     async def reload(self, config: Config) -> Reload:
-        """Take over what may change at work; what may not is told, and stays."""
+        """Take over what may change at work; what may not is told, and stays.
+
+        Raises ServiceError, and nothing has changed, if certificates or tokens cannot
+        be read.
+        """
         outcome = reload(self._config, config)
+        await self._credentials.reload(outcome.config)
         self._config = config = outcome.config
         backend = self._backend
         settings = settings_of(config, backend.database.meta)
         await asyncio.to_thread(backend.scheduler.configure, settings)
         self._watchers.most = config.watch.most
         self._watchers.most_per_client = config.watch.most_per_client
+        self._watchers.most_per_caller = config.watch.most_per_caller
+        self._edge.recheck()
+        self._edge.most_calls = config.server.most_calls
+        self._rates.set(config.server.caller_calls_per_second)
         self._system.about = _about(config, backend)
         return outcome
 
@@ -114,6 +135,7 @@ class Daemon:
         """Drain: what works stops at a checkpoint and goes on with the next start."""
         self.refuse_new_work()
         self._health.cancel()
+        self._following.cancel()
         await self._server.leave()
         self._log.close()
         await asyncio.to_thread(
@@ -177,8 +199,8 @@ class Daemon:
         )
         self._edge = Edge(
             self._clock,
-            Guard(self._clock),
-            CallRates(self._clock, 0),
+            self._guard,
+            self._rates,
             most_calls=config.server.most_calls,
         )
         self._system = SystemService(
@@ -201,8 +223,9 @@ def listening(config: Config) -> tuple[Address, ...]:
     addresses = tuple(parse_address(text) for text in config.server.listen)
     if not addresses:
         raise field_invalid("server.listen", "At least one address is needed")
-    for address in addresses:
-        check_open(address, insecure=config.server.insecure)
+    if tls_files(config) is None:
+        for address in addresses:
+            check_open(address, insecure=config.server.insecure)
     return addresses
 
 

@@ -8,10 +8,19 @@ from ..config.settings import Config
 LIVE = frozenset(
     {
         "log.level",
+        "server.most_calls",
+        "server.caller_calls_per_second",
         "server.stop_seconds",
+        "access.viewers",
+        "access.operators",
+        "access.admins",
+        "access.token_file",
+        "access.socket_role",
+        "access.insecure_role",
         "jobs.slots",
         "jobs.slots_per_device",
         "jobs.most_unfinished",
+        "jobs.most_unfinished_per_caller",
         "jobs.speed_bytes_per_second",
         "jobs.iops",
         "jobs.device_speed_bytes_per_second",
@@ -21,6 +30,7 @@ LIVE = frozenset(
         "retention.cancelled",
         "watch.most",
         "watch.most_per_client",
+        "watch.most_per_caller",
     }
 )
 

@@ -7,12 +7,17 @@ from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
 from ..errors import ServiceError, Violation, field_invalid
-from .settings import LOG_FORMATS, LOG_LEVELS, Config
+from .settings import LOG_FORMATS, LOG_LEVELS, ROLES, Config
 from .sources import Given, Source
 
 DEFAULT = "default"
 
-_CHOICES = {"log.format": LOG_FORMATS, "log.level": LOG_LEVELS}
+_CHOICES = {
+    "log.format": LOG_FORMATS,
+    "log.level": LOG_LEVELS,
+    "access.socket_role": ROLES,
+    "access.insecure_role": ROLES,
+}
 _AT_LEAST_ONE = frozenset(
     {
         "server.most_calls",
@@ -101,7 +106,7 @@ def _convert(type_: Any, raw: object) -> Any:
     """The value in the setting's type; ValueError says what it must be."""
     if get_origin(type_) is tuple:
         return _texts(raw)
-    if type_ is Path:
+    if type_ in (Path, Path | None):
         return _path(_text(raw))
     if type_ is bool:
         return _bool(raw)
@@ -169,7 +174,11 @@ def shown(loaded: Loaded, *, origins: bool) -> Iterator[str]:
         yield f"[{section.name}]"
         values = getattr(loaded.config, section.name)
         for key in fields(values):
-            line = f"{key.name} = {_toml(getattr(values, key.name))}"
+            value = getattr(values, key.name)
+            line = f"{key.name} = {_toml(value)}"
+            if value is None:
+                # TOML has no word for what is not set.
+                line = f"# {key.name} ="
             origin = loaded.origins[f"{section.name}.{key.name}"]
             yield f"{line}  # {origin}" if origins else line
         yield ""

@@ -8,16 +8,44 @@ DAY = 86400.0
 
 LOG_FORMATS = ("auto", "json", "console")
 LOG_LEVELS = ("debug", "info", "warning", "error")
+ROLES = ("none", "viewer", "operator", "admin")
 
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """Where and how the daemon listens: "unix:PATH" or "HOST:PORT"."""
+    """Where and how the daemon listens: "unix:PATH" or "HOST:PORT".
+
+    A limit of one caller that is 0 is none.
+    """
 
     listen: tuple[str, ...] = field(default_factory=lambda: (default_address(),))
     insecure: bool = False
     most_calls: int = 1000
+    caller_calls_per_second: int = 0
     stop_seconds: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """PEM files of TLS, which all TCP speaks then: our certificate with its chain,
+    its key, and the CA of callers, who need a certificate if it is given."""
+
+    certificate: Path | None = None
+    key: Path | None = None
+    client_ca: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccessSettings:
+    """Who is what: by a name in a certificate ("dns:NAME", "uri:NAME"), by a token,
+    or by where the call comes in: the unix socket, TCP without TLS."""
+
+    viewers: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()
+    admins: tuple[str, ...] = ()
+    token_file: Path | None = None
+    socket_role: str = "admin"
+    insecure_role: str = "operator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +69,7 @@ class JobSettings:
     slots: int = 4
     slots_per_device: int = 4
     most_unfinished: int = 100_000
+    most_unfinished_per_caller: int = 0
     speed_bytes_per_second: int = 0
     iops: int = 0
     device_speed_bytes_per_second: int = 0
@@ -58,10 +87,11 @@ class RetentionSettings:
 
 @dataclass(frozen=True, slots=True)
 class WatchSettings:
-    """How many watches, of all clients and of one connection."""
+    """How many watches: of all, of one connection, and (0: no limit) of one caller."""
 
     most: int = 10_000
     most_per_client: int = 6_000
+    most_per_caller: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +119,8 @@ class TracesSettings:
 @dataclass(frozen=True, slots=True)
 class Config:
     server: ServerSettings = field(default_factory=ServerSettings)
+    tls: TlsSettings = field(default_factory=TlsSettings)
+    access: AccessSettings = field(default_factory=AccessSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
     images: ImageSettings = field(default_factory=ImageSettings)
     jobs: JobSettings = field(default_factory=JobSettings)

@@ -69,8 +69,9 @@ class Admission:
         clock: Clock,
         random: RandomBytes,
     ) -> None:
-        # A setting.
+        # Settings.
         self.max_jobs = settings.max_jobs
+        self.max_jobs_per_owner = settings.max_jobs_per_owner
         # Set once.
         self._decisions = decisions
         self._queue = decisions.queue
@@ -94,7 +95,7 @@ class Admission:
             existing = self._check(tx, candidate)
             if existing is not None:
                 return Created(existing, existing=True)
-            self._check_room(1)
+            self._check_room(1, request.caller)
             if validate_only:
                 return Created(life.create(candidate.draft, tx.now))
             return Created(self._add(tx, [candidate], request)[0])
@@ -123,7 +124,7 @@ class Admission:
             for index, candidate in enumerate(candidates):
                 self._check(tx, candidate, f"members[{index}].")
             _check_among(candidates)
-            self._check_room(len(candidates))
+            self._check_room(len(candidates), request.caller)
             if validate_only:
                 drafts = [life.create(c.draft, tx.now) for c in candidates]
                 return drafts, False
@@ -202,16 +203,14 @@ class Admission:
             raise _busy(first, tx.by_number(first.number))
         return None
 
-    def _check_room(self, more: int) -> None:
-        limit = self.max_jobs
-        if len(self._queue) + more > limit:
-            raise ServiceError(
-                Kind.JOB_LIMIT,
-                f"There are {len(self._queue)} jobs that have not ended, "
-                f"and no more than {limit} may be",
-                limit=limit,
-                limit_name="unfinished_job_count",
-            )
+    def _check_room(self, more: int, caller: Caller) -> None:
+        there, limit = len(self._queue), self.max_jobs
+        if there + more > limit:
+            raise _full(f"There are {there}", limit, "unfinished_job_count")
+        own, limit = self._queue.count_of(caller.name), self.max_jobs_per_owner
+        if limit and own + more > limit:
+            name = "caller_unfinished_job_count"
+            raise _full(f"{caller.name} has {own}", limit, name)
 
     def _check_new_group(self, group: Group) -> None:
         if self._queue.group(group.group_id):
@@ -235,6 +234,15 @@ class Admission:
             job_ids = [job.job_id for job in jobs]
             tx.remember(request.caller.name, request.request_id, request.body, job_ids)
         return jobs
+
+
+def _full(there_are: str, limit: int, name: str) -> ServiceError:
+    return ServiceError(
+        Kind.JOB_LIMIT,
+        f"{there_are} jobs that have not ended, and no more than {limit} may be",
+        limit=limit,
+        limit_name=name,
+    )
 
 
 def _check_group(group: NewGroup, members: Sequence[NewJob]) -> None:

@@ -64,6 +64,7 @@ class Queue:
         self._jobs: dict[int, Job] = {}
         self._numbers: dict[str, int] = {}
         self._groups: dict[str, set[int]] = {}
+        self._owners: Counter[str] = Counter()
         self._held: set[int] = set()
         # Spots. Each queued job is at one; `_leave` takes it away from there.
         self._leave: dict[int, Callable[[int], None]] = {}
@@ -84,6 +85,9 @@ class Queue:
     @property
     def queued(self) -> int:
         return len(self._leave)
+
+    def count_of(self, owner: str) -> int:
+        return self._owners[owner]
 
     def job(self, number: int) -> Job | None:
         return self._jobs.get(number)
@@ -153,6 +157,7 @@ class Queue:
 
     def _enter(self, number: int, job: Job) -> None:
         self._numbers[job.job_id] = number
+        self._owners[job.owner] += 1
         if job.group is not None:
             self._groups.setdefault(job.group.group_id, set()).add(number)
         for job_id in job.after:
@@ -161,6 +166,9 @@ class Queue:
     def _forget(self, number: int, job: Job) -> None:
         self._take_away(number)
         del self._jobs[number], self._numbers[job.job_id]
+        self._owners[job.owner] -= 1
+        if not self._owners[job.owner]:
+            del self._owners[job.owner]
         self.slots.free(number)
         self._let_go(number)
         self._recheck_at.pop(number, None)

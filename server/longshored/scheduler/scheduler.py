@@ -157,6 +157,7 @@ class Scheduler:
             self._queue.slots.in_all = settings.slots
             self._queue.slots.per_device = settings.slots_per_device
             self._admission.max_jobs = settings.max_jobs
+            self._admission.max_jobs_per_owner = settings.max_jobs_per_owner
             self._decisions.retention = settings.retention
             self.settings = settings
 

@@ -16,6 +16,7 @@ class Settings:
     slots: int = 4
     slots_per_device: int = 4
     max_jobs: int = 100_000  # that have not ended
+    max_jobs_per_owner: int = 0  # that have not ended; 0: as many as all
     rate: RateLimit = UNLIMITED  # of the whole daemon
     device_rate: RateLimit = UNLIMITED  # of each device by itself
     retention: Retention = DEFAULT_RETENTION

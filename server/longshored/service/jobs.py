@@ -178,8 +178,9 @@ class JobService:
     ) -> Awaitable[None]:
         """Not a coroutine of its own: each costs memory as long as its stream lives."""
         watch = Watch(self._hub, self._hub.wish(request), write)
-        self._watchers.enter(origin.peer)
-        return watch.run(partial(self._watchers.leave, origin.peer))
+        who = (origin.peer, origin.caller.name)
+        self._watchers.enter(*who)
+        return watch.run(partial(self._watchers.leave, *who))
 
     # Steering jobs.
 

@@ -80,7 +80,8 @@ def check_open(address: Address, *, insecure: bool) -> None:
     if not insecure:
         raise field_invalid(
             "listen",
-            f"{address} has no TLS; --insecure allows that on a loopback address",
+            f"{address} has no TLS: give a certificate in [tls], or --insecure for "
+            "a loopback address",
         )
     if not address.is_loopback:
         raise field_invalid(

@@ -12,11 +12,16 @@ class CallRates:
     """Lives on the loop. Callers are those that the rules know, so few."""
 
     def __init__(self, clock: Clock, calls_per_second: int) -> None:
-        # Set once. 0: no limit.
+        # Set once.
         self._clock = clock
+        # Only on the loop. 0: no limit.
         self._rate = calls_per_second
-        # Only on the loop.
         self._buckets: dict[str, Bucket] = {}
+
+    def set(self, calls_per_second: int) -> None:
+        if calls_per_second != self._rate:
+            self._rate = calls_per_second
+            self._buckets.clear()
 
     def take(self, caller: str) -> None:
         """Count a call; raises RATE_LIMIT, which says when one may come again."""

@@ -23,6 +23,7 @@ from ..errors import Kind, ServiceError
 from .checks import REQUEST_BYTES
 from .edge import Answer, Edge
 from .listen import Address, TcpAddress, UnixAddress, owned, socket_mode
+from .tls import Transport
 
 SERVICES: tuple[ServiceDescriptor, ...] = (
     job_service_pb2.DESCRIPTOR.services_by_name["JobService"],
@@ -65,10 +66,15 @@ class Server:
                 (_handlers(descriptor, service, edge),)
             )
 
-    async def start(self, addresses: Sequence[Address]) -> tuple[Address, ...]:
-        """Bind and serve; what is bound comes back, with the ports that were chosen."""
+    async def start(
+        self, addresses: Sequence[Address], transport: Transport | None = None
+    ) -> tuple[Address, ...]:
+        """Bind and serve; what is bound comes back, with the ports that were chosen.
+
+        With a transport all TCP is TLS.
+        """
         try:
-            bound = tuple(self._bind(address) for address in addresses)
+            bound = tuple(self._bind(address, transport) for address in addresses)
         except BaseException:
             self._owned.close()
             raise
@@ -92,7 +98,7 @@ class Server:
         for name in ("", *(descriptor.full_name for descriptor in SERVICES)):
             await self._health.set(name, status)
 
-    def _bind(self, address: Address) -> Address:
+    def _bind(self, address: Address, transport: Transport | None) -> Address:
         try:
             match address:
                 case UnixAddress():
@@ -101,14 +107,18 @@ class Server:
                         self._server.add_insecure_port(str(address))
                     return address
                 case TcpAddress(host=host):
-                    port = self._server.add_insecure_port(str(address))
-                    return TcpAddress(host, port)
+                    return TcpAddress(host, self._bind_tcp(str(address), transport))
         except RuntimeError as error:
             raise ServiceError(
                 Kind.STORE_UNAVAILABLE,
                 f"Cannot listen on {address}: it is in use or not ours",
                 address=str(address),
             ) from error
+
+    def _bind_tcp(self, address: str, transport: Transport | None) -> int:
+        if transport is None:
+            return self._server.add_insecure_port(address)
+        return self._server.add_secure_port(address, transport.credentials())
 
 
 def _handlers(

@@ -69,28 +69,39 @@ def _asked(field: str, value: duration_pb2.Duration | None) -> float | None:
 
 
 class Watchers:
-    """Counts open watches. HTTP/2's own stream limit would make clients hang (W23)."""
+    """Counts open watches. HTTP/2's own stream limit would make clients hang (W23).
 
-    def __init__(self, *, most: int, most_per_client: int) -> None:
+    A client is one connection; a caller may have many. No limit of its own: 0.
+    """
+
+    def __init__(
+        self, *, most: int, most_per_client: int, most_per_caller: int = 0
+    ) -> None:
         self.most = most
         self.most_per_client = most_per_client
-        self._count: Counter[str] = Counter()
+        self.most_per_caller = most_per_caller
+        self._clients: Counter[str] = Counter()
+        self._callers: Counter[str] = Counter()
 
     @property
     def total(self) -> int:
-        return self._count.total()
+        return self._callers.total()
 
-    def enter(self, client: str) -> None:
+    def enter(self, client: str, caller: str) -> None:
         if self.total >= self.most:
             raise _too_many("watch_count", self.most)
-        if self._count[client] >= self.most_per_client:
+        if self._clients[client] >= self.most_per_client:
             raise _too_many("client_watch_count", self.most_per_client)
-        self._count[client] += 1
+        if self.most_per_caller and self._callers[caller] >= self.most_per_caller:
+            raise _too_many("caller_watch_count", self.most_per_caller)
+        self._clients[client] += 1
+        self._callers[caller] += 1
 
-    def leave(self, client: str) -> None:
-        self._count[client] -= 1
-        if not self._count[client]:
-            del self._count[client]
+    def leave(self, client: str, caller: str) -> None:
+        for count, key in ((self._clients, client), (self._callers, caller)):
+            count[key] -= 1
+            if not count[key]:
+                del count[key]
 
 
 def _too_many(name: str, limit: int) -> ServiceError:
