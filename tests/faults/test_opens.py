@@ -9,8 +9,6 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-import longshore
-import longshored
 from tests.faults.arena import Arena
 from tests.faults.calls import READERS, ask, create_at
 from tests.faults.disks import need
@@ -82,9 +80,7 @@ def test_no_connection_is_made_to_anywhere(trace: tuple[list[str], Arena]) -> No
 
 def _is_own(path: str, arena: Arena) -> bool:
     state = arena.directory / "state"
-    code = (
-        Path(str(package.__file__)).parents[1] for package in (longshored, longshore)
-    )
+    code = [Path(folder) for folder in sys.path if folder]
     trees = (arena.root, state, Path(sys.prefix), Path(sys.base_prefix), *code)
     return (
         any(Path(path).is_relative_to(tree) for tree in trees)
