@@ -36,9 +36,18 @@ class Arena:
         (self.root / "plain.raw").write_bytes(bytes(BLOCK))
         (self.root / "secret.raw").write_bytes(CANARY_BYTES)
         os.mkfifo(self.root / "fifo")
+        self._device(self.root / "zero")
         with socket.socket(socket.AF_UNIX) as server:
             server.bind(str(self.root / "socket"))
         self._links()
+
+    @staticmethod
+    def _device(path: Path) -> None:
+        """/dev/zero by another name; who may not make it gets one more FIFO."""
+        try:
+            os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(1, 5))
+        except PermissionError:
+            os.mkfifo(path)
 
     def _links(self) -> None:
         root = self.root

@@ -86,6 +86,7 @@ NAMES = (
     Name("{root}/directory", STATE, EXISTS),
     Name("{root}/fifo", STATE, EXISTS),
     Name("{root}/socket", STATE, EXISTS),
+    Name("{root}/zero", STATE, EXISTS),
     Name("{root}/round", STATE, EXISTS),
     Name("{root}/link-out", DENIED, EXISTS),
     Name("{root}/link-up", DENIED, EXISTS),

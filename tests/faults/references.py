@@ -76,7 +76,17 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "..",
         "../images/../outside",
     ),
-    STATE: ("fifo", "directory", "socket", ".", "./", "round", "{root}", "directory/"),
+    STATE: (
+        "fifo",
+        "zero",
+        "directory",
+        "socket",
+        ".",
+        "./",
+        "round",
+        "{root}",
+        "directory/",
+    ),
     MISSING: (
         "missing.raw",
         "plain.raw/inside",

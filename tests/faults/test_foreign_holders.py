@@ -141,6 +141,18 @@ def running(client: Client, chain: Chain) -> Chain:
     return chain
 
 
+def test_a_pull_into_what_another_pull_reads_is_refused_by_its_name(
+    client: Client, daemon: Daemon, templates: Templates
+) -> None:
+    lower = templates.copy("qcow2", daemon.place.images / "qcow2")
+    info = pull_info((lower.top, "qcow2"), None, ())
+    first = client.create(info, Submit(options=SLOW))
+    with pytest.raises(TargetBusy) as caught:
+        client.pull(lower.directory / "mid.qcow2")
+    assert caught.value.blocking_job_id == first.job_id
+    assert caught.value.target == str(lower.directory / "mid.qcow2")
+
+
 LOCKED = (
     ("qemu-io", "-f", "qcow2", "-c", "write 0 64k", "{top}"),
     ("qemu-io", "-f", "qcow2", "-r", "-c", "read 0 64k", "{top}"),

@@ -50,6 +50,9 @@ def test_a_chain_of_200_images_below_the_top_is_followed(hall: Hall) -> None:
     make_deep(directory, 200)
     for name in OPENERS - {"CreateJob"}:
         assert ask(READERS[name], hall.client, f"{directory}/200").reason == "no error"
+    job = hall.client.pull(f"{directory}/200")
+    assert job.wait(20).state == job_pb2.JOB_STATE_SUCCEEDED
+    job.dismiss()
 
 
 @pytest.mark.qemu
