@@ -1,6 +1,7 @@
 """A daemon's life as a process: signals, and what its service manager is told."""
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Callable
@@ -28,6 +29,9 @@ async def serve(daemon: Daemon, manager: Manager, read: Callable[[], Config]) ->
         loop.add_signal_handler(number, _on_signal, number, stopping)
     loop.add_signal_handler(signal.SIGHUP, again.set)
     bound = await daemon.start()
+    # What is there by now stays: modules, and every job that has not ended. Left to
+    # the collector, all of it is walked again and again, and all threads stand still.
+    gc.freeze()
     addresses = [str(address) for address in bound]
     _log.info("ready", version=__version__, pid=os.getpid(), listen=addresses)
     status = f"Serving on {', '.join(addresses)}"
