@@ -7,6 +7,10 @@ from pathlib import Path
 
 import grpc
 import pytest
+from grpc_health.v1 import (  # type: ignore[import-untyped]  # ships no types
+    health_pb2,
+    health_pb2_grpc,
+)
 
 from longshore import Client, JobHandle
 from longshore.errors import ServiceError, from_call, from_status
@@ -150,7 +154,8 @@ def test_a_store_that_cannot_write_stops_writing_and_loses_nothing(
     # What came of it is not known: nobody may write over it.
     assert refused_pause(bench.client, first) == "STORE_UNAVAILABLE"
     assert first.get().job_id == first.job_id
-    bench.daemon.kill()
+    assert says_not_serving(bench.client)
+    assert bench.daemon.stop() == 0
     bench.check()
     bench.daemon.start()
     # The pause may have happened or not.
@@ -158,6 +163,18 @@ def test_a_store_that_cannot_write_stops_writing_and_loses_nothing(
     first.set_speed(None)
     assert first.wait(JOB_SECONDS).state == job_pb2.JOB_STATE_SUCCEEDED
     bench.check_pulled()
+
+
+def says_not_serving(client: Client) -> bool:
+    """True as soon as the daemon's health says so."""
+    with grpc.insecure_channel(client.address) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        request = health_pb2.HealthCheckRequest()
+        not_serving = health_pb2.HealthCheckResponse.NOT_SERVING
+        return any(
+            answer.status == not_serving
+            for answer in stub.Watch(request, timeout=JOB_SECONDS)
+        )
 
 
 def refused_pause(client: Client, job: JobHandle) -> str:
