@@ -2,6 +2,7 @@
 
 import re
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -10,12 +11,14 @@ from longshore.v1 import job_pb2, job_service_pb2
 from tests.support.fakeserver import FakeServer
 from tests.support.jobs import MiB, progress
 from tests.support.refusals import Code, Refusal
-from tests.support.shell import Terminal
+from tests.support.shell import Terminal, without
 
 # Each starts a program of its own.
 pytestmark = pytest.mark.slow
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
+# What moves or hides the cursor, or erases.
+MOVE = re.compile(r"\x1b\[(2K|\?25[hl])")
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +46,7 @@ def finish(server: FakeServer, state: str = "SUCCEEDED") -> None:
 
 def drawn(text: str) -> list[str]:
     """The states of the bar, without colour and without what moves the cursor."""
-    plain = ESCAPE.sub("", text).replace("\x1b[K", "\r")
+    plain = MOVE.sub("\r", ESCAPE.sub("", text))
     return [line.strip("\n") for line in plain.split("\r") if line.strip()]
 
 
@@ -54,7 +57,9 @@ def test_the_bar_runs_to_the_end(server: FakeServer) -> None:
         assert terminal.end() == Exit.DONE
     lines = drawn(terminal.text)
     assert lines[0] == "made"
-    assert any(line.startswith("RUNNING") and "╌" in line for line in lines)
+    assert any(
+        re.match("RUNNING +━{7}.* 50 %  50 MiB / 100 MiB", each) for each in lines
+    )
     assert lines[-2].startswith("SUCCEEDED")
     assert "100 %" in lines[-2]
     assert "succeeded" in lines[-1]
@@ -104,6 +109,19 @@ def test_a_dumb_terminal_gets_plain_lines(server: FakeServer) -> None:
     assert "made  RUNNING  50 %" in terminal.text
 
 
+def test_without_rich_there_are_plain_lines_and_a_hint(
+    server: FakeServer, tmp_path: Path
+) -> None:
+    with pull(server, env=without("rich", tmp_path)) as terminal:
+        terminal.sees("50 %")
+        finish(server)
+        assert terminal.end() == Exit.DONE
+    assert "made  RUNNING  50 %" in terminal.text
+    hint = "longshore: a live bar is drawn by rich: pip install rich"
+    assert terminal.text.count(hint) == 1
+    assert "\x1b" not in terminal.text
+
+
 def test_the_first_ctrl_c_asks_the_job_to_end(server: FakeServer) -> None:
     with pull(server) as terminal:
         terminal.sees("RUNNING")
@@ -126,6 +144,8 @@ def test_the_third_ctrl_c_leaves_the_job_to_itself(server: FakeServer) -> None:
         terminal.ctrl_c()
         assert terminal.end() == Exit.DETACHED
     assert "the job goes on: longshore wait made" in terminal.text
+    shown, hidden = "\x1b[?25h", "\x1b[?25l"
+    assert terminal.text.rindex(shown) > terminal.text.rindex(hidden)
     assert len(server.called("CancelJob")) == 1
     server.wait_for(lambda fake: fake.watchers == 0)
 

@@ -60,6 +60,13 @@ def spawn(*words: str, env: Mapping[str, str] | None = None) -> Done:
     return Done(done.returncode, done.stdout, done.stderr)
 
 
+def without(library: str, directory: Path) -> dict[str, str]:
+    """An environment in which a library is not installed."""
+    hidden = f"raise ModuleNotFoundError({library!r}, name={library!r})\n"
+    (directory / f"{library}.py").write_text(hidden)
+    return {"PYTHONPATH": str(directory)}
+
+
 class Terminal:
     """A command on a terminal of its own: it may be typed to and is read."""
 

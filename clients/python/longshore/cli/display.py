@@ -91,9 +91,7 @@ def display(args: Arguments) -> Display:
         mode = _choose(args)
     match mode:
         case "tty":
-            from .bar import Bar
-
-            return Bar(args.color, live=True)
+            return _live(args)
         case "plain":
             return Plain()
         case "json":
@@ -101,6 +99,17 @@ def display(args: Arguments) -> Display:
             return JsonLines(sys.stdout if args.output == "jsonl" else sys.stderr)
         case _:
             return Silent()
+
+
+def _live(args: Arguments) -> Display:
+    """The bar, if rich is there to draw it."""
+    try:
+        from .bar import Bar
+    except ImportError:
+        plain = Plain()
+        plain.say("a live bar is drawn by rich: pip install rich")
+        return plain
+    return Bar(args.color, live=True)
 
 
 def _choose(args: Arguments) -> str:
