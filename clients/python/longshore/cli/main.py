@@ -15,10 +15,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     # C-core would write its own lines between ours.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     words = sys.argv[1:] if argv is None else list(argv)
-    if words[:1] == ["__complete"]:
-        from .complete import answer
-
-        return answer(words[1:])
     from .parser import build
 
     args = Arguments.of(build().parse_args(words))

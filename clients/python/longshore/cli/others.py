@@ -3,8 +3,9 @@
 import sys
 
 from ..v1 import job_pb2, system_service_pb2
-from . import complete, output, words
+from . import output, words
 from .arguments import Arguments
+from .completion import script, subcommands
 from .connect import client
 from .exits import MEANINGS, CommandError, Exit
 from .output import Printer
@@ -48,7 +49,7 @@ def capability_lines(
 
 
 def completion(args: Arguments) -> Exit:
-    output.write([complete.script(args["shell"])])
+    output.write([script(args["shell"])])
     return Exit.DONE
 
 
@@ -68,7 +69,7 @@ def topic(args: Arguments) -> Exit:
         case "units":
             output.write([UNITS])
         case name:
-            known = complete.subcommands(build())
+            known = subcommands(build())
             if name not in known:
                 raise CommandError(f"no command or topic {name!r}; see: longshore help")
             known[name].print_help(sys.stdout)

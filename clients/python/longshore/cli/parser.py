@@ -397,9 +397,9 @@ def add_others(commands: Any) -> None:
         "print a completion script",
         "completion bash > ~/.local/share/bash-completion/completions/longshore\n"
         "completion zsh > ~/.zfunc/_longshore\n"
-        "completion fish > ~/.config/fish/completions/longshore.fish",
+        "completion tcsh > ~/.longshore.tcsh",
     )
-    completion.add_argument("shell", choices=("bash", "zsh", "fish"))
+    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
     topics = command(
         commands,
         "help",
