@@ -11,7 +11,7 @@ SERVER = ROOT / "server"
 CLIENT = ROOT / "clients" / "python"
 
 FLOORS = [
-    {"units", "errors", "clock"},
+    {"units", "errors", "clock", "tally"},
     {"block", "virt", "job"},  # neighbours do not know each other
     {"drivers", "store"},
     {"scheduler"},
@@ -31,6 +31,8 @@ BELONGS = {
     "longshore": EDGE,
     "sqlite3": {"store"},
     "libvirt": {"virt"},
+    "prometheus_client": {"app"},
+    "opentelemetry": {"app"},
     "multiprocessing": set[str](),  # forks beside gRPC's threads
 }
 

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from .. import __version__
+from ..clock import SystemClock
 from ..config.load import Loaded, load, shown
 from ..config.settings import LOG_FORMATS, LOG_LEVELS
 from ..config.sources import (
@@ -99,10 +100,12 @@ def _check(asked: argparse.Namespace) -> int:
     from .backend import check_roots
     from .credentials import read_credentials
     from .daemon import listening
+    from .observe import observe
 
     config = _loaded(asked).config
     check_roots(config)
     listening(config)
+    observe(config, SystemClock())
     read_credentials(config, Digester())
     sys.stdout.write("The settings are good\n")
     return 0

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 
 import structlog
@@ -12,6 +12,7 @@ from ..config.settings import Config
 from ..drivers.registry import all_drivers
 from ..errors import field_invalid
 from ..job.states import FINAL
+from ..service.around import Surrounded
 from ..service.callers import Guard
 from ..service.crossing import Crossing
 from ..service.edge import Edge
@@ -32,6 +33,7 @@ from ..service.watchlog import CAPACITY, WatchLog
 from ..store.retain import Retention as EventLog
 from .backend import Backend, Registry, open_backend, settings_of
 from .credentials import Credentials, tls_files
+from .observe import Watches, observe
 from .reload import Reload, reload
 
 # Threads that wait for the journal: as many calls share one fsync.
@@ -75,6 +77,8 @@ class Daemon:
         self._guard = Guard(self._clock)
         self._rates = CallRates(self._clock, config.server.caller_calls_per_second)
         self._credentials = Credentials(config, self._guard)
+        # Where metrics are answered, once it has started.
+        self.metrics_addresses: tuple[Address, ...] = ()
 
     async def start(self) -> tuple[Address, ...]:
         """Open everything and serve; what is listened on comes back.
@@ -83,6 +87,7 @@ class Daemon:
         """
         addresses = listening(self._config)
         self._credentials.load()
+        self._observation = observe(self._config, self._clock)
         try:
             backend = open_backend(
                 self._config, self._registry, self._clock, self._tuning.event_log
@@ -90,8 +95,10 @@ class Daemon:
             self._opened.callback(backend.close)
             self._build(backend)
             await asyncio.to_thread(backend.scheduler.start)
-            with ExitStack() as started:
+            async with AsyncExitStack() as started:
                 started.callback(backend.scheduler.drain, 0.0)
+                self.metrics_addresses = await self._observation.start()
+                started.push_async_callback(self._observation.stop)
                 bound = await self._server.start(addresses, self._credentials.transport)
                 started.pop_all()
             self._health = asyncio.create_task(self._follow_health())
@@ -142,6 +149,7 @@ class Daemon:
             self._backend.scheduler.drain, self._config.server.stop_seconds
         )
         await self._server.stop()
+        await self._observation.stop()
         await asyncio.to_thread(self._opened.close)
 
     async def _follow_health(self) -> None:
@@ -210,7 +218,10 @@ class Daemon:
             verbs=verbs,
             reads=reads,
         )
-        self._server = Server(self._edge, (jobs, images, self._system))
+        watches = Watches(lambda: self._watchers.total, lambda: hub.conflated)
+        self._observation.follow(backend, watches)
+        edge = Surrounded(self._edge, self._observation.around())
+        self._server = Server(edge, (jobs, images, self._system))
 
     def _threads(self, name: str, count: int) -> Crossing:
         threads = Crossing(name, count)

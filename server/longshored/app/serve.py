@@ -33,7 +33,13 @@ async def serve(daemon: Daemon, manager: Manager, read: Callable[[], Config]) ->
     # the collector, all of it is walked again and again, and all threads stand still.
     gc.freeze()
     addresses = [str(address) for address in bound]
-    _log.info("ready", version=__version__, pid=os.getpid(), listen=addresses)
+    _log.info(
+        "ready",
+        version=__version__,
+        pid=os.getpid(),
+        listen=addresses,
+        metrics=[str(address) for address in daemon.metrics_addresses],
+    )
     status = f"Serving on {', '.join(addresses)}"
     manager.ready(status)
     beside = [

@@ -27,6 +27,7 @@ from .sweep import Sweeper
 from .timer import Timer
 
 Listener = Callable[[Sequence[Change]], None]
+Adopter = Callable[[Sequence[Job]], None]
 
 _TAKES_WORKER = frozenset({State.RUNNING, State.ABORTING})
 
@@ -57,6 +58,7 @@ class Cycle:
         self._timer = timer
         self._epoch = epoch
         self.listeners: list[Listener] = []
+        self.adopters: list[Adopter] = []
         # False until jobs are adopted, and again when the daemon stops.
         self.is_open = False
         # What earlier attempts left for those that begin with this commit.
@@ -65,6 +67,8 @@ class Cycle:
     def adopt(self, tx: Transaction) -> None:
         """The first body: take over what the last daemon left, and open."""
         jobs = list(tx.live().values())
+        for adopter in self.adopters:
+            adopter(jobs)
         for job in jobs:
             self._decisions.notice(job)
         for job in jobs:

@@ -28,7 +28,7 @@ from ..store.journal import Journal
 from ..store.reader import Reader
 from ..store.transaction import Transaction
 from .admission import Admission, Request
-from .cycle import Cycle, Listener
+from .cycle import Adopter, Cycle, Listener
 from .decide import Body, Decisions
 from .ids import RandomBytes
 from .limits import SharedLimits
@@ -36,7 +36,7 @@ from .newjob import Caller, Created, NewGroup, NewJob, Planned, check
 from .pick import Queue
 from .plan import planned
 from .pool import Pool
-from .progress import ProgressBoard
+from .progress import ProgressBoard, Running
 from .recheck import Rechecker
 from .reports import Reports
 from .runner import Runner
@@ -137,6 +137,11 @@ class Scheduler:
     def on_change(self) -> list[Listener]:
         """Who hears of durable changes, in order, on the journal's thread."""
         return self._cycle.listeners
+
+    @property
+    def on_adopt(self) -> list[Adopter]:
+        """Who hears of the jobs that the last daemon left, before the first change."""
+        return self._cycle.adopters
 
     def start(self) -> None:
         """Take over what the last daemon left, and serve."""
@@ -274,6 +279,10 @@ class Scheduler:
         """The newest sample of a job at work; None if it is not."""
         control = self._runner.control(number)
         return None if control is None else control.meter.sample()
+
+    def running(self) -> list[Running]:
+        """The jobs at work, and where they count."""
+        return self._runner.running()
 
     def holders(self, node_key: str) -> list[str]:
         """The jobs that hold a node now."""

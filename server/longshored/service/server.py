@@ -20,8 +20,9 @@ from grpc_reflection.v1alpha import (  # type: ignore[import-untyped]  # ships n
 from longshore.v1 import image_service_pb2, job_service_pb2, system_service_pb2
 
 from ..errors import Kind, ServiceError
+from .around import Handlers
 from .checks import REQUEST_BYTES
-from .edge import Answer, Edge
+from .edge import Answer
 from .listen import Address, TcpAddress, UnixAddress, owned, socket_mode
 from .tls import Transport
 
@@ -52,7 +53,7 @@ STOP_GRACE_SECONDS = 5.0
 class Server:
     """Ports and services. `start` opens them, `stop` ends what is left."""
 
-    def __init__(self, edge: Edge, services: Sequence[object]) -> None:
+    def __init__(self, edge: Handlers, services: Sequence[object]) -> None:
         self._server = grpc.aio.server(options=OPTIONS)
         self._health = health.aio.HealthServicer()
         self._owned = contextlib.ExitStack()
@@ -122,7 +123,7 @@ class Server:
 
 
 def _handlers(
-    descriptor: ServiceDescriptor, service: object, edge: Edge
+    descriptor: ServiceDescriptor, service: object, edge: Handlers
 ) -> grpc.GenericRpcHandler:
     """A handler for every method of the contract, by name."""
     table = {
@@ -132,7 +133,7 @@ def _handlers(
     return grpc.method_handlers_generic_handler(descriptor.full_name, table)
 
 
-def _handler(method: MethodDescriptor, serve: Any, edge: Edge) -> Any:
+def _handler(method: MethodDescriptor, serve: Any, edge: Handlers) -> Any:
     request = message_factory.GetMessageClass(method.input_type)
     if method.server_streaming:
         return grpc.unary_stream_rpc_method_handler(

@@ -74,7 +74,8 @@ class WatchHub:
         self.clock = clock
         self.pace = pace
         self._chance = chance
-        # Only on the loop.
+        # Only on the loop. How often newer progress came before older was shown.
+        self.conflated = 0
         self._reading: dict[tuple[bytes, int], asyncio.Future[Piece]] = {}
         self._oldest = 0
         self._oldest_read = float("-inf")
@@ -204,6 +205,7 @@ class Watch:
             self._waiter.set_result(None)
 
     def tick(self) -> None:
+        self._hub.conflated += self._show_progress
         self._show_progress = True
         self.wake()
 

@@ -21,6 +21,7 @@ import structlog
 
 from ..clock import Clock
 from ..errors import Kind, ServiceError
+from ..tally import Histogram
 from ..units import MiB
 from .change import Change
 from .commit import commit, give_up
@@ -44,6 +45,9 @@ LARGEST_BATCH = 256
 # this size on the journal waits for them, briefly, and again after as much more.
 LOG_LIMIT = 32 * MiB
 
+# Seconds: from memory that only looks like a disk to a disk that is overwhelmed.
+COMMIT_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+
 _log = structlog.get_logger(__name__)
 
 
@@ -65,6 +69,8 @@ class Journal:
         self._thread = threading.Thread(target=self._serve, name="journal", daemon=True)
         self._before_commit: BeforeCommit = lambda _: None
         self._on_commit: OnCommit = lambda _: None
+        # Written by the journal thread; for any to look at.
+        self.commit_seconds = Histogram(COMMIT_BOUNDS)
         # Only the journal thread touches these once it runs.
         self._live = Live()
         self._log_limit = LOG_LIMIT
@@ -182,8 +188,10 @@ class Journal:
         if transaction.batch.is_empty or self._broken is not None:
             give_up(self._connection)
         else:
+            began = self._clock.now()
             prune = partial(self._prune, transaction.batch)
             commit(self._connection, transaction.batch, transaction.now, prune)
+            self.commit_seconds.note(self._clock.now() - began)
 
     def _prune(self, batch: Batch, connection: sqlite3.Connection) -> None:
         now, added = self._clock.wall(), len(batch.changes)
