@@ -41,7 +41,8 @@ def session(lines: str) -> str:
     # A person needs a moment before the next line; a script has to wait.
     awaited = "until longshored probe >/dev/null 2>&1; do sleep 0.1; done"
     script = "\n".join(typed).replace(" &\n", f" &\n{awaited}\n", 1)
-    return f"set -eu\n{script}\nkill %1\nwait %1\n"
+    # The daemon ends with the session, however that ends.
+    return f"set -eu\ntrap 'kill %1; wait %1' EXIT\n{script}\n"
 
 
 @pytest.mark.slow
@@ -49,8 +50,15 @@ def test_the_first_session_works_as_it_is_written(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     script = session(block("## A first session by hand", "sh"))
-    # Less data than a person would take: the test is about the commands.
-    script = script.replace("count=500", "count=40")
+    # Less data than a person would take, and so slow that the job is still at work
+    # when the next line is typed, on any machine.
+    for typed, here in (
+        ("count=500", "count=40"),
+        ("--rate 50MiB", "--rate 1MiB"),
+        ("rate=100MiB", "rate=6MiB"),
+    ):
+        assert typed in script
+        script = script.replace(typed, here)
     done = subprocess.run(
         ["bash", "-c", script],
         cwd=tmp_path,
