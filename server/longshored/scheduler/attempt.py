@@ -42,14 +42,14 @@ class Attempt:
         try:
             work.clean()
         except Exception:  # noqa: BLE001 - it promised not to; what is next must happen
-            _log.exception("clean() raised", job_id=self.control.job_id)
+            _log.exception("clean_failed", job=self.control.job_id)
 
     def failure(self, error: Exception) -> Failure:
         """What the job shows of an error; of one that nobody foresaw, only that."""
         if isinstance(error, ServiceError):
             return Failure(error.kind, error.message, dict(error.facts))
         job_id = self.control.job_id
-        _log.error("a driver failed unexpectedly", job_id=job_id, exc_info=error)
+        _log.error("driver_failed", job=job_id, exc_info=error)
         return Failure(
             Kind.INTERNAL,
             "An unexpected error; the daemon's log has it under this job id",

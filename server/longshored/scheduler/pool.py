@@ -47,7 +47,7 @@ class Pool:
             threading.Thread(target=self._serve, name="worker", daemon=True).start()
         except RuntimeError as error:
             # The host gives no more threads: the next one that is free takes it.
-            _log.error("a task waits for a thread", error=str(error))
+            _log.error("task_delayed", error=str(error))
 
     def join(self, timeout: float) -> bool:
         """Wait until every task is done; False if time was up first."""
@@ -62,7 +62,7 @@ class Pool:
             try:
                 task()
             except Exception:  # noqa: BLE001 - a thread must outlive its tasks
-                _log.exception("a task of the pool failed")
+                _log.exception("task_failed")
             finally:
                 self._done()
 

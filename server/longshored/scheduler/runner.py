@@ -194,7 +194,7 @@ class Runner:
             self._close(*attempts)
         except Exception:  # noqa: BLE001 - else files stay open that nobody works on
             job_ids = [attempt.control.job_id for attempt in attempts]
-            _log.exception("jobs are left to the next start", job_ids=job_ids)
+            _log.exception("attempt_given_up", jobs=job_ids)
             self._close(*attempts)
 
     # On worker threads.

@@ -182,7 +182,7 @@ class Scheduler:
         self._runner.stop()
         self._stopping.set()
         if not self._pool.join(timeout):
-            _log.warning("workers still busy at the end of the drain", seconds=timeout)
+            _log.warning("drain_timed_out", seconds=timeout)
         self._journal.stop()
 
     # Jobs.
@@ -319,7 +319,7 @@ class Scheduler:
             self._sweeper.sweep(self._clock.wall())
             self._run(_nothing)
         except ServiceError as error:
-            _log.warning("what is due must wait for the store", error=str(error))
+            _log.warning("sweep_delayed", error=str(error))
             self._timer.set(self._clock.wall() + AGAIN)
 
 

@@ -162,7 +162,7 @@ class Journal:
         except Exception:  # noqa: BLE001 - a bug above must not end the journal
             # No caller to tell, and the batch of others is right without it.
             transaction.undo(mark)
-            _log.exception("before_commit failed; its changes are dropped")
+            _log.exception("decisions_dropped")
 
     def _commit(self, transaction: Transaction) -> ServiceError | None:
         try:
@@ -172,11 +172,11 @@ class Journal:
             failure = translated(error, "wrote")
             if not is_disk_full(error):
                 self._broken = failure
-            _log.error("commit failed", error=str(failure), healthy=self.healthy)
+            _log.error("commit_failed", error=str(failure), healthy=self.healthy)
             return failure
         except Exception as error:  # noqa: BLE001 - a bug of ours; the next batch counts
             give_up(self._connection)
-            _log.exception("commit failed")
+            _log.exception("commit_failed")
             return ServiceError(
                 Kind.INTERNAL, "A change could not be stored", why=repr(error)
             )
@@ -206,7 +206,7 @@ class Journal:
             self._on_commit([change for change, _ in batch.changes])
         except Exception:  # noqa: BLE001 - a bug above must not end the journal
             # The changes are durable: whoever asked must hear so all the same.
-            _log.exception("on_commit failed")
+            _log.exception("listener_failed")
 
     def _bound_log(self) -> None:
         if (size := _size(self._log_file)) < self._log_limit:
@@ -220,7 +220,7 @@ class Journal:
             self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
         except sqlite3.Error as error:
             # Nothing is lost: the log stays as it is and the next try may work.
-            _log.warning("checkpoint failed", error=str(error))
+            _log.warning("log_checkpoint_failed", error=str(error))
 
 
 _UNFINISHED = """
