@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.certificates import Authority, make_authority
+from tests.support.credentials import SecurePlace
 from tests.support.daemon import LocalDaemon, Place, Stubs
 from tests.support.drivers import Scripted
 
@@ -37,6 +39,27 @@ def open_daemon(place: Place, driver: Scripted) -> Iterator[Open]:
             return daemon
 
         yield start
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return make_authority(tmp_path / "pki")
+
+
+OpenSecure = Callable[..., LocalDaemon]
+
+
+@pytest.fixture
+def open_secure(open_daemon: Open) -> OpenSecure:
+    """Starts daemons whose TCP is TLS."""
+
+    def start(there: SecurePlace, **parts: Any) -> LocalDaemon:
+        config = there.config()
+        names = ("server", "tls", "access")
+        sections = {name: getattr(config, name) for name in names}
+        return open_daemon(sections=sections, **parts)
+
+    return start
 
 
 @pytest.fixture

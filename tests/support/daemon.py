@@ -20,7 +20,6 @@ from typing import Any, TypeVar
 
 import grpc
 import structlog
-from structlog.typing import EventDict
 
 from longshore.v1 import (
     image_service_pb2_grpc,
@@ -89,15 +88,6 @@ class Place:
         )
 
 
-_PROCESSORS = tuple(structlog.get_config()["processors"])
-
-
-def _leave_out_audit(logger: object, method: str, line: EventDict) -> EventDict:
-    if line["event"] == "audit":
-        raise structlog.DropEvent
-    return line
-
-
 class LocalDaemon:
     """A daemon in this process, on a loop and a thread of its own."""
 
@@ -110,10 +100,7 @@ class LocalDaemon:
         tuning: Tuning | None = None,
     ) -> None:
         # Unless a test wants more: a line per call hides what matters.
-        structlog.configure(
-            wrapper_class=structlog.make_filtering_bound_logger(30),
-            processors=[_leave_out_audit, *_PROCESSORS],
-        )
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="daemon")
         more: dict[str, Any] = {}

@@ -65,7 +65,7 @@ def _client_ca(context: ssl.SSLContext, files: TlsFiles) -> bytes | None:
         return None
     data = read_public(files.client_ca, CLIENT_CA)
     try:
-        context.load_verify_locations(cadata=data.decode("ascii", "replace"))
+        context.load_verify_locations(cadata=data.decode("ascii", "ignore"))
     except (ssl.SSLError, ValueError) as error:
         raise _wrong(CLIENT_CA, files.client_ca, error) from error
     return data
