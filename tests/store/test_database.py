@@ -81,6 +81,11 @@ def test_another_process_is_refused_until_the_first_dies(tmp_path: Path) -> None
         assert store.database.meta.epoch == 2
 
 
+def test_a_lock_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    (tmp_path / "lock").symlink_to("elsewhere")
+    assert str(tmp_path / "lock") in str(refused(tmp_path))
+
+
 def test_a_refused_opening_leaves_no_lock(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"this is no database, whatever its name" * 100)
     refused(tmp_path)
