@@ -93,7 +93,8 @@ test: packages setup
 .PHONY: packages bench-packages
 packages:
 	@.ci/packages qemu-img:qemu-utils qemu-storage-daemon:qemu-system-common \
-	    protoc:protobuf-compiler strace:strace mke2fs:e2fsprogs
+	    protoc:protobuf-compiler strace:strace mke2fs:e2fsprogs \
+	    systemd-analyze:systemd setpriv:util-linux openssl:openssl
 
 bench-packages: packages
 	@.ci/packages fio:fio redis-server:redis-server etcd:etcd-server

@@ -1,0 +1,5 @@
+"""Where a test's daemon lives."""
+
+from tests.service.conftest import place
+
+__all__ = ["place"]
