@@ -78,7 +78,8 @@ wait %1
 
 
 @pytest.mark.slow
-def test_the_daemon_makes_no_call_that_the_unit_forbids(place: Place) -> None:
+def test_the_daemon_makes_no_call_that_the_unit_forbids(tmp_path: Path) -> None:
+    place = Place(tmp_path)
     calls = place.directory / "calls"
     closed = f"{sys.executable} -c '{CLOSED}'"
     drop = "setpriv --no-new-privs --bounding-set=-all --inh-caps=-all"

@@ -1,5 +1,0 @@
-"""Where a test's daemon lives."""
-
-from tests.service.conftest import place
-
-__all__ = ["place"]
