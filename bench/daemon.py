@@ -9,9 +9,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import (  # type: ignore[import-untyped]  # ships no types
+    health_pb2,
+    health_pb2_grpc,
+)
 
 from longshore.v1 import image_service_pb2 as images_pb
 from longshore.v1 import (
@@ -71,7 +75,7 @@ class Stubs:
         self.images.CreateImage(request, timeout=PATIENCE)
 
 
-def pull(top: Path | str, **fields: object) -> pb.CreateJobRequest:
+def pull(top: Path | str, **fields: Any) -> pb.CreateJobRequest:
     request = pb.CreateJobRequest(**fields)
     request.info.block.pull.spec.top.uri = str(top)
     request.info.block.pull.spec.top.format = "qcow2"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 
@@ -36,8 +37,8 @@ class Etcd:
     def put(self, key: bytes, values: Iterator[bytes]) -> None:
         """Put values under one key, many in flight, until all are answered."""
         with grpc.insecure_channel(f"127.0.0.1:{self.port}") as channel:
-            call = channel.unary_unary(_PUT)
-            waiting: list[grpc.Future] = []
+            call: Any = channel.unary_unary(_PUT)
+            waiting: list[Any] = []
             for value in values:
                 waiting.append(call.future(_field(1, key) + _field(2, value)))
                 if len(waiting) == _IN_FLIGHT:
@@ -71,6 +72,6 @@ def etcd(directory: Path, cpu: int | None, port: int) -> Iterator[Etcd]:
 
 def _await(port: int) -> None:
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        call = channel.unary_unary(_PUT)
+        call: Any = channel.unary_unary(_PUT)
         call(_field(1, b"first") + _field(2, b"x"), wait_for_ready=True, timeout=30)
     time.sleep(0.2)

@@ -9,7 +9,7 @@ import statistics
 import time
 from pathlib import Path
 
-from grpc_health.v1 import health_pb2
+from grpc_health.v1 import health_pb2  # type: ignore[import-untyped]  # no types
 
 from longshore.v1 import job_service_pb2 as pb
 

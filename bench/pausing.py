@@ -122,7 +122,7 @@ class Trial:
         except grpc.RpcError:  # it was faster
             return self._stubs.ended(job_id)
 
-    def _until(self, job_id: str, state: int) -> int:
+    def _until(self, job_id: str, state: job_pb2.JobState.ValueType) -> int:
         request = pb.WaitJobRequest(job_id=job_id, states=[state])
         return self._stubs.jobs.WaitJob(request, timeout=PATIENCE).job.state
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(slots=True)
@@ -124,9 +125,9 @@ class _Qmp:
         if "error" in answer:
             raise SystemExit(f"{command}: {answer['error']}")
 
-    def read(self, wanted: Callable[[dict], bool]) -> dict:
+    def read(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         for line in self._out:
-            message = json.loads(line)
+            message: dict[str, Any] = json.loads(line)
             if wanted(message):
                 return message
         raise SystemExit("qemu-storage-daemon went away")

@@ -46,6 +46,7 @@ class Fan:
     """One run: events delivered a second, and what it took."""
 
     rate: float
+    best: float  # of all rounds
     event_bytes: float
     busy: float  # of the server's CPU
     opened: float  # seconds until every stream had said something
@@ -75,7 +76,8 @@ class Streams:
         text = self._process.stdout.readline()
         if not text:
             raise SystemExit("the watchers went away")
-        return json.loads(text)
+        facts: dict[str, float] = json.loads(text)
+        return facts
 
     def end(self) -> None:
         self._process.kill()
@@ -92,7 +94,8 @@ def measure(run: Run) -> None:
     finally:
         os.sched_setaffinity(0, range(os.cpu_count() or 1))
     for count in WATCHERS if theirs else ():
-        ratio = ours[count].rate / theirs[count].rate
+        # Its best round: in the others the puts may have come too slowly for it.
+        ratio = ours[count].rate / theirs[count].best
         run.report.at_least(f"watch, {count:,} watchers, etcd", ratio, 3, "x")
     most = max(fan.watcher_kib for fan in ours.values())
     run.report.at_most("watch, memory of a watcher", most, 25, " KiB")
@@ -148,7 +151,8 @@ def _our_round(run: Run, daemon: Served, stubs: Stubs, count: int) -> Fan:
     finally:
         streams.end()
     return Fan(
-        rate=changes * count / (end["last"] - began),
+        rate=(rate := changes * count / (end["last"] - began)),
+        best=rate,
         event_bytes=end["bytes"] / count / changes,
         busy=used / took,
         opened=opened,
@@ -185,7 +189,8 @@ def _head_at_rest(stubs: Stubs) -> int:
 
 def _check(file: Path, head: int, changes: int) -> None:
     """The first watcher got every change exactly once, in order."""
-    body, at, seen = file.read_bytes(), 0, []
+    body, at = file.read_bytes(), 0
+    seen: list[int] = []
     while at + 5 <= len(body):
         stop = at + 5 + int.from_bytes(body[at + 1 : at + 5], "big")
         if stop > len(body):
@@ -240,7 +245,8 @@ def _their_round(run: Run, server: Etcd, count: int, length: int) -> Fan:
         server.put(b"k", iter([SENTINEL]))
         end = streams.line()
     return Fan(
-        rate=puts * count / (end["last"] - began),
+        rate=(rate := puts * count / (end["last"] - began)),
+        best=rate,
         event_bytes=end["bytes"] / count / puts,
         busy=used / took,
         opened=opened,
@@ -267,6 +273,7 @@ def _say(run: Run, name: str, count: int, fans: list[Fan]) -> Fan:
 
     middle = Fan(
         rate=median(lambda fan: fan.rate),
+        best=max(fan.best for fan in fans),
         event_bytes=median(lambda fan: fan.event_bytes),
         busy=median(lambda fan: fan.busy),
         opened=median(lambda fan: fan.opened),
