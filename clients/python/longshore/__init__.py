@@ -24,6 +24,9 @@ if TYPE_CHECKING:
         Client,
         JobHandle,
     )
+    from .credentials import (
+        Credentials,
+    )
     from .errors import (
         AlreadyExists,
         Cancelled,
@@ -77,6 +80,7 @@ _HOMES = {
         "Client",
         "JobHandle",
     ),
+    "credentials": ("Credentials",),
     "errors": (
         "AlreadyExists",
         "Cancelled",
@@ -125,6 +129,7 @@ __all__ = [
     "Client",
     "Conflict",
     "ConnectionFailed",
+    "Credentials",
     "DataLoss",
     "DeadlineExceeded",
     "Event",

@@ -13,6 +13,7 @@ import grpc
 from . import channels, plans, requests
 from .address import check_address, default_address
 from .aiostream import AsyncWatch
+from .credentials import Credentials
 from .enums import CompletionMode, JobState
 from .errors import LongshoreError, from_call
 from .steps import Call, Plan, Sleep, T, Wait, wait
@@ -39,8 +40,12 @@ class AsyncClient:
     See `client.Client`: every method is the same, to be awaited or iterated.
     """
 
-    def __init__(self, address: str | None = None) -> None:
+    def __init__(
+        self, address: str | None = None, credentials: Credentials | None = None
+    ) -> None:
         self.address = check_address(address or default_address())
+        who = credentials or Credentials.from_environment()
+        self._credentials = who.check(self.address)
         self._is_closed = False
         self._channels: dict[str, grpc.aio.Channel] = {}
         self._stubs: dict[str, Any] = {}
@@ -76,8 +81,8 @@ class AsyncClient:
         if self._is_closed:
             raise RuntimeError("this client is closed")
         if use not in self._channels:
-            self._channels[use] = grpc.aio.insecure_channel(
-                self.address, options=options
+            self._channels[use] = channels.awaited(
+                self.address, self._credentials, options
             )
         return self._channels[use]
 
@@ -221,7 +226,9 @@ class AsyncClient:
         method = getattr(self.stub(step.service), step.method)
         try:
             answer = await method(
-                step.request, timeout=step.seconds, metadata=channels.METADATA
+                step.request,
+                timeout=step.seconds,
+                metadata=channels.metadata(self._credentials),
             )
         except grpc.RpcError as error:
             return None, from_call(error)
@@ -234,7 +241,7 @@ class AsyncClient:
 
     def _open_stream(self, request: watch_pb2.WatchJobsRequest) -> Any:
         stub = channels.STUBS["JobService"](self._channel("watch", channels.WATCH))
-        return stub.WatchJobs(request, metadata=channels.METADATA)
+        return stub.WatchJobs(request, metadata=channels.metadata(self._credentials))
 
 
 class AsyncJob:

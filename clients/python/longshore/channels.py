@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import grpc
+
 from . import __version__
+from .credentials import Credentials
 from .v1 import image_service_pb2_grpc, job_service_pb2_grpc, system_service_pb2_grpc
 
 STUBS: dict[str, Any] = {
@@ -15,7 +18,7 @@ METADATA = (("longshore-client", f"longshore-python/{__version__}"),)
 
 # The server allows a ping every 5 s; 30 s is far from that, and quick enough to
 # see a dead peer. Retries are ours (steps.ask), so that every language agrees.
-Options = tuple[tuple[str, int], ...]
+Options = tuple[tuple[str, int | str], ...]
 
 OPTIONS: Options = (
     ("grpc.keepalive_time_ms", 30_000),
@@ -32,3 +35,23 @@ OPTIONS: Options = (
 # a cancel.
 CONTROL: Options = OPTIONS
 WATCH: Options = (*OPTIONS, ("grpc.use_local_subchannel_pool", 1))
+
+
+def blocking(address: str, who: Credentials, options: Options) -> grpc.Channel:
+    """A channel that connects when first used. Raises OSError for files of `who`."""
+    shown = who.channel_credentials(address)
+    if shown is None:
+        return grpc.insecure_channel(address, options)
+    return grpc.secure_channel(address, shown, (*options, *who.channel_options()))
+
+
+def awaited(address: str, who: Credentials, options: Options) -> grpc.aio.Channel:
+    """`blocking`, for asyncio."""
+    shown = who.channel_credentials(address)
+    if shown is None:
+        return grpc.aio.insecure_channel(address, options)
+    return grpc.aio.secure_channel(address, shown, (*options, *who.channel_options()))
+
+
+def metadata(who: Credentials) -> tuple[tuple[str, str], ...]:
+    return (*METADATA, *who.metadata())

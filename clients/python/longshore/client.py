@@ -12,6 +12,7 @@ import grpc
 
 from . import channels, plans, requests
 from .address import check_address, default_address
+from .credentials import Credentials
 from .enums import CompletionMode, JobState
 from .errors import LongshoreError, from_call
 from .steps import Call, Plan, Sleep, T, Wait, wait
@@ -37,13 +38,17 @@ class Client:
     """One daemon. Threads may share it; close it, or use it as a context manager.
 
     `address` is `unix:PATH` or `HOST:PORT`; without one, LONGSHORE_ADDRESS or the
-    usual socket. Raises ValueError for an address that is none. Connects when first
-    used.
+    usual socket. Without `credentials` they are those of the environment. Raises
+    ValueError for what is none. Connects when first used.
     """
 
-    def __init__(self, address: str | None = None) -> None:
+    def __init__(
+        self, address: str | None = None, credentials: Credentials | None = None
+    ) -> None:
         # Set once.
         self.address = check_address(address or default_address())
+        who = credentials or Credentials.from_environment()
+        self._credentials = who.check(self.address)
         # Guarded by _lock.
         self._lock = threading.Lock()
         self._is_closed = False
@@ -84,7 +89,9 @@ class Client:
         if self._is_closed:
             raise RuntimeError("this client is closed")
         if use not in self._channels:
-            self._channels[use] = grpc.insecure_channel(self.address, options=options)
+            self._channels[use] = channels.blocking(
+                self.address, self._credentials, options
+            )
         return self._channels[use]
 
     # Jobs
@@ -228,7 +235,9 @@ class Client:
         method = getattr(self.stub(step.service), step.method)
         try:
             answer = method(
-                step.request, timeout=step.seconds, metadata=channels.METADATA
+                step.request,
+                timeout=step.seconds,
+                metadata=channels.metadata(self._credentials),
             )
         except grpc.RpcError as error:
             return None, from_call(error)
@@ -242,7 +251,7 @@ class Client:
         with self._lock:
             channel = self._channel_locked("watch", channels.WATCH)
         stub = channels.STUBS["JobService"](channel)
-        return stub.WatchJobs(request, metadata=channels.METADATA)
+        return stub.WatchJobs(request, metadata=channels.metadata(self._credentials))
 
 
 class JobHandle:

@@ -32,7 +32,7 @@ _SETTINGS = {
     "state": ("--state", "store.directory"),
     "root": ("--root", "images.roots"),
     "insecure": ("--insecure", "server.insecure"),
-    "tls_certificate": ("--tls-certificate", "tls.certificate"),
+    "tls_cert": ("--tls-cert", "tls.certificate"),
     "tls_key": ("--tls-key", "tls.key"),
     "tls_client_ca": ("--tls-client-ca", "tls.client_ca"),
     "token_file": ("--token-file", "access.token_file"),
@@ -112,17 +112,20 @@ def _check(asked: argparse.Namespace) -> int:
 
 
 def _probe(asked: argparse.Namespace) -> int:
-    from .healthcheck import probe
+    from .healthcheck import Tls, probe
 
-    return probe(asked.address or _own_address(), asked.service, asked.timeout)
+    tls = Tls(asked.tls_ca, asked.tls_cert, asked.tls_key, asked.tls_name)
+    return probe(asked.address or _own_address(), asked.service, asked.timeout, tls)
 
 
 def _own_address() -> str:
-    """Where clients are told to look, else where a daemon started here listens."""
+    """Where clients are told to look, else where a daemon started here listens: at
+    its socket, which wants no certificate, if it has one."""
     if told := os.environ.get("LONGSHORE_ADDRESS"):
         return told
     file = [from_file(DEFAULT_FILE)] if DEFAULT_FILE.exists() else []
-    return load([*file, from_environment(os.environ)]).config.server.listen[0]
+    listen = load([*file, from_environment(os.environ)]).config.server.listen
+    return next((one for one in listen if one.startswith("unix:")), listen[0])
 
 
 def _loaded(asked: argparse.Namespace) -> Loaded:
@@ -213,7 +216,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 def _add_credentials(parser: argparse.ArgumentParser) -> None:
     for flag, text in {
-        "--tls-certificate": "PEM file; with it and its key all TCP is TLS",
+        "--tls-cert": "PEM file; with it and its key all TCP is TLS",
         "--tls-key": "PEM file, closed to others",
         "--tls-client-ca": "PEM file; callers need a certificate of this CA",
         "--token-file": "file of bearer tokens: NAME ROLE TOKEN [EXPIRES]",
@@ -227,4 +230,16 @@ def _add_probe(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--service", default="", help="one service; else the daemon")
     parser.add_argument("--timeout", type=float, default=2.0, metavar="SECONDS")
+    for name, text in {
+        "ca": "PEM file of the daemon's CA; with it HOST:PORT is TLS",
+        "cert": "PEM file with a certificate to show, if the daemon wants one",
+        "key": "PEM file with its key",
+        "name": "name in the daemon's certificate, if it is not HOST",
+    }.items():
+        variable = f"LONGSHORE_TLS_{name.upper()}"
+        parser.add_argument(
+            f"--tls-{name}",
+            default=os.environ.get(variable),
+            help=f"{text} (else {variable})",
+        )
     parser.set_defaults(command=_probe)

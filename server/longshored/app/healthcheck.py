@@ -1,13 +1,21 @@
 """longshored probe: asks for health; exit codes as grpc_health_probe."""
 
 import sys
+from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
+from typing import Any
 
 import grpc
 from grpc_health.v1 import (  # type: ignore[import-untyped]  # ships no types
     health_pb2,
     health_pb2_grpc,
 )
+
+_LAST_WORDS_SECONDS = 0.5
+
+# Instead of a file: the CAs that gRPC brings along.
+_SYSTEM = "system"
 
 
 class Exit(IntEnum):
@@ -18,23 +26,67 @@ class Exit(IntEnum):
     NOT_SERVING = 4
 
 
-def probe(address: str, service: str, timeout: float) -> Exit:
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """PEM files: whom to believe, whom to be; and the name to find. No CA: no TLS."""
+
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+    name: str | None = None
+
+
+PLAIN = Tls()
+
+
+def probe(address: str, service: str, timeout: float, tls: Tls = PLAIN) -> Exit:
     """Ask once; what was found is printed on stderr."""
-    with grpc.insecure_channel(address) as channel:
+    if (tls.certificate is None) != (tls.key is None):
+        return _say(Exit.USAGE, "--tls-cert and --tls-key go together")
+    try:
+        opened = _channel(address, tls)
+    except OSError as error:
+        return _say(Exit.USAGE, f"Cannot read {error.filename}: {error.strerror}")
+    with opened as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        request = health_pb2.HealthCheckRequest(service=service)
         try:
             grpc.channel_ready_future(channel).result(timeout)
         except grpc.FutureTimeoutError:
-            return _say(Exit.CONNECT, f"Cannot connect to {address} in {timeout} s")
-        stub = health_pb2_grpc.HealthStub(channel)
+            why = _last_words(stub, request, tls)
+            return _say(Exit.CONNECT, f"Cannot connect to {address}: {why}")
         try:
-            answer = stub.Check(
-                health_pb2.HealthCheckRequest(service=service), timeout=timeout
-            )
+            answer = stub.Check(request, timeout=timeout)
         except grpc.RpcError as error:
             return _say(Exit.RPC, f"{error.code().name}: {error.details()}")
     name = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
     serving = answer.status == health_pb2.HealthCheckResponse.SERVING
     return _say(Exit.SERVING if serving else Exit.NOT_SERVING, f"status: {name}")
+
+
+def _channel(address: str, tls: Tls) -> grpc.Channel:
+    if tls.ca is None or address.startswith("unix:"):
+        return grpc.insecure_channel(address)
+    credentials = grpc.ssl_channel_credentials(
+        None if tls.ca == _SYSTEM else Path(tls.ca).read_bytes(),
+        None if tls.key is None else Path(tls.key).read_bytes(),
+        None if tls.certificate is None else Path(tls.certificate).read_bytes(),
+    )
+    name = [] if tls.name is None else [("grpc.ssl_target_name_override", tls.name)]
+    return grpc.secure_channel(address, credentials, name)
+
+
+def _last_words(stub: Any, request: Any, tls: Tls) -> str:
+    """What a call says that does not wait, and what that may mean."""
+    try:
+        stub.Check(request, timeout=_LAST_WORDS_SECONDS)
+    except grpc.RpcError as error:
+        said = str(error.details())
+    else:
+        return "it took too long"
+    if tls.ca is not None and tls.certificate is None and "closed" in said:
+        return f"{said}; does it want a certificate (--tls-cert, --tls-key)?"
+    return said
 
 
 def _say(code: Exit, text: str) -> Exit:

@@ -2,9 +2,12 @@
 
 import itertools
 import re
+from dataclasses import replace
 from pathlib import Path
 
+from ..address import check_address, default_address
 from ..client import Client, JobHandle
+from ..credentials import Credentials, is_local
 from ..errors import NotFound
 from ..v1 import image_pb2
 from .arguments import Arguments
@@ -20,7 +23,29 @@ PAGE = 500
 
 
 def client(args: Arguments) -> Client:
-    return Client(args.server)
+    return Client(args.server, credentials(args))
+
+
+def credentials(args: Arguments) -> Credentials:
+    """Those of the environment, and over them those of the command."""
+    found = Credentials.from_environment()
+    given = {
+        name: args[name]
+        for name in ("tls_ca", "tls_cert", "tls_key", "tls_name", "token_file")
+        if args[name] is not None
+    }
+    if "token_file" in given:
+        given["token"] = None
+    return replace(found, **given)
+
+
+def tls_trouble(args: Arguments) -> str:
+    """Why TLS keeps us out, if it is that: gRPC alone says "unavailable"."""
+    from . import diagnose
+
+    address = check_address(args.server or default_address())
+    who = credentials(args)
+    return "" if is_local(address) else diagnose.trouble(address, who)
 
 
 def image(path: str, declared: str) -> image_pb2.ImageRef:

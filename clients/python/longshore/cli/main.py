@@ -33,7 +33,16 @@ def run(args: Arguments) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(Exit.DONE)
     except Exception as error:  # noqa: BLE001 - the last resort: never a traceback
-        return complain(args, *explain(error))
+        message, code = explain(error)
+        return complain(args, refused_by_tls(error, args) or message, code)
+
+
+def refused_by_tls(error: Exception, args: Arguments) -> str:
+    """What TLS has against us, if that is why nobody answered."""
+    from ..errors import ConnectionFailed
+    from .connect import tls_trouble
+
+    return tls_trouble(args) if isinstance(error, ConnectionFailed) else ""
 
 
 def explain(error: Exception) -> tuple[str, Exit]:

@@ -4,6 +4,7 @@ import argparse
 import difflib
 import re
 import sys
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from .. import __version__
@@ -92,6 +93,19 @@ def globals_of(parser: argparse.ArgumentParser, *, is_top: bool) -> None:
         metavar="WHEN",
         help="auto (heeds NO_COLOR and TERM=dumb), always, never",
     )
+    credentials_of(group, default)
+
+
+def credentials_of(group: Any, default: Callable[[Any], Any]) -> None:
+    """A token itself is no option: everybody on the host could read it."""
+    for flag, metavar, text in (
+        ("--tls-ca", "FILE", "CA of the daemon, or 'system'; with it HOST:PORT is TLS"),
+        ("--tls-cert", "FILE", "certificate to show, if the daemon wants one"),
+        ("--tls-key", "FILE", "its key"),
+        ("--tls-name", "NAME", "name in the daemon's certificate, if not HOST"),
+        ("--token-file", "FILE", "file with a token (else LONGSHORE_TOKEN)"),
+    ):
+        group.add_argument(flag, metavar=metavar, default=default(None), help=text)
 
 
 def command(
