@@ -187,7 +187,9 @@ class Daemon:
         )
         pages = Pages(backend.database.meta.page_token_key, reader.history_id)
         self._watchers = Watchers(
-            most=config.watch.most, most_per_client=config.watch.most_per_client
+            most=config.watch.most,
+            most_per_client=config.watch.most_per_client,
+            most_per_caller=config.watch.most_per_caller,
         )
         jobs = JobService(
             scheduler=backend.scheduler,
