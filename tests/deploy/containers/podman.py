@@ -40,12 +40,14 @@ def run(
     *words: str | Path,
     wanted: int | None = 0,
     environment: Mapping[str, str] | None = None,
+    given: str = "",
 ) -> Done:
     """A command to its end; `wanted` is the exit code it must have, None any."""
     ended = subprocess.run(
         [str(word) for word in words],
         capture_output=True,
         text=True,
+        input=given,
         env={**ENVIRONMENT, **(environment or {})},
         timeout=PATIENCE,
         check=False,
