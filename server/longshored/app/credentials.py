@@ -140,6 +140,8 @@ class Credentials:
     async def _look(self) -> None:
         """Take over files that have changed, once they have come to rest: who writes
         a key and then its certificate is not caught half way."""
+        if not _paths(self._config):
+            return
         seen = await asyncio.to_thread(_marks, self._config)
         is_at_rest, self._seen = seen == self._seen, seen
         if seen != self._loaded and is_at_rest:
@@ -166,9 +168,13 @@ class Credentials:
 
 
 def _marks(config: Config) -> list[Mark]:
+    return [_mark(path) for path in _paths(config)]
+
+
+def _paths(config: Config) -> list[Path]:
     tls = config.tls
     paths = (tls.certificate, tls.key, tls.client_ca, config.access.token_file)
-    return [_mark(path) for path in paths if path is not None]
+    return [path for path in paths if path is not None]
 
 
 def _mark(path: Path) -> Mark:
