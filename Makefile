@@ -125,7 +125,8 @@ PODMAN := CONTAINERS_CONF=$(CURDIR)/deploy/containers/containers.conf podman
 deploy-packages:
 	@.ci/packages podman:podman buildah:buildah runc:runc iptables:iptables \
 	    /usr/lib/podman/netavark:netavark /usr/lib/podman/aardvark-dns:aardvark-dns \
-	    mmdebstrap:mmdebstrap qemu-img:qemu-utils kubectl:kubernetes-client
+	    catatonit:catatonit mmdebstrap:mmdebstrap qemu-img:qemu-utils \
+	    kubectl:kubernetes-client
 
 # Debian 12 with Python and nothing else. Made once: make clean takes the tar away.
 build/base.tar: | deploy-packages

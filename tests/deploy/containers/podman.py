@@ -117,4 +117,4 @@ class Container:
         return podman("exec", self.name, python, "-c", code).out.strip()
 
     def remove(self) -> None:
-        podman("rm", "-f", "-t", "0", self.name)
+        podman("rm", "-f", "-v", "-t", "0", self.name)
