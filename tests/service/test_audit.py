@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from longshore.v1 import job_service_pb2 as pb
+from longshore.v1 import system_service_pb2
 from longshored.config.settings import AccessSettings
 from longshored.job.nodes import Node
 from longshored.job.spec import Spec
@@ -130,6 +131,31 @@ def test_a_line_says_who_did_what_to_which_job(
         "admin",
         "served",
     )
+
+
+@pytest.mark.parametrize(
+    ("told", "written"),
+    [("x" * 9000, "x" * 512), ("a\nready", r"'a\nready'"), ("\x1b[2J", r"'\x1b[2J'")],
+    ids=["endless", "two lines", "clears the screen"],
+)
+def test_words_of_a_caller_stay_on_their_line(
+    daemon: LocalDaemon, audit: Audit, told: str, written: str
+) -> None:
+    with closing(daemon.connect()) as stubs:
+        refusal(lambda: stubs.jobs.DismissJob(pb.DismissJobRequest(job_id=told)))
+    (line,) = audit(1)
+    assert line["job"] == written
+    assert str(line["message"]).isprintable()
+
+
+def test_a_line_says_whose_limit_changes(daemon: LocalDaemon, audit: Audit) -> None:
+    request = system_service_pb2.UpdateRateLimitsRequest()
+    request.scope.device = "8:0"
+    request.rate_limit.iops = 7
+    with closing(daemon.connect()) as stubs:
+        stubs.system.UpdateRateLimits(request)
+    (line,) = audit(1)
+    assert (line["target"], line["outcome"]) == ("8:0", "served")
 
 
 class Lost(Scripted):

@@ -21,6 +21,8 @@ _audit = structlog.wrap_logger(
     None, wrapper_class=structlog.make_filtering_bound_logger(0)
 )
 
+_LONGEST_WORDS = 512
+
 # Someone tries what is not theirs: worth a line whatever they try.
 _SUSPECT = frozenset({Kind.CREDENTIALS_INVALID, Kind.PERMISSION_DENIED})
 
@@ -60,7 +62,7 @@ class Record:
             return
         write = _log.info if error.kind in _SUSPECT else _log.debug
         facts = self._facts(call, request)
-        write("call_refused", reason=reason, message=message, **facts)
+        write("call_refused", reason=reason, message=_tame(message), **facts)
 
     def failed(self, call: Call, request: Any, error: Exception) -> None:
         """A bug: its trace in any case, next to the audit."""
@@ -90,7 +92,14 @@ class Record:
         facts = self._facts(call, request)
         if not facts["job"]:
             facts["job"] = _job_id(getattr(answer, "job", None))
-        _audit.info("audit", **facts, outcome=outcome, reason=reason, message=message)
+        _audit.info(
+            "audit",
+            **facts,
+            target=_target(request),
+            outcome=outcome,
+            reason=reason,
+            message=_tame(message),
+        )
 
     def _facts(self, call: Call, request: Any) -> dict[str, object]:
         origin = call.origin
@@ -113,4 +122,19 @@ def mutates(method: MethodDescriptor) -> bool:
 
 def _job_id(message: Any) -> str:
     """What a message is about: a job, or a group of them."""
-    return getattr(message, "job_id", "") or getattr(message, "group_id", "")
+    return _tame(getattr(message, "job_id", "") or getattr(message, "group_id", ""))
+
+
+def _target(message: Any) -> str:
+    """The image that is to be made, or whose limit changes."""
+    if (image := getattr(message, "image", None)) is not None:
+        return _tame(image.uri)
+    if (scope := getattr(message, "scope", None)) is not None:
+        return _tame(scope.device or scope.image_uri or scope.WhichOneof("scope") or "")
+    return ""
+
+
+def _tame(text: str) -> str:
+    """Words of a caller, who may be anybody: of one line, and not without end."""
+    text = text[:_LONGEST_WORDS]
+    return text if text.isprintable() else ascii(text)

@@ -45,6 +45,7 @@ class Streams:
             try:
                 judge(evidence, rpc)
             except ServiceError as error:
-                for task in tasks:
+                # One that is being ended already must not be cancelled in that.
+                for task in tasks - self._ended.keys():
                     self._ended[task] = error
                     task.cancel()
