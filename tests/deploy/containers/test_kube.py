@@ -8,50 +8,48 @@ from typing import Any
 
 import pytest
 
+from tests.deploy.containers.manifests import rendered, template
 from tests.deploy.containers.podman import Container, podman
-from tests.deploy.containers.test_files import documents, rendered, template
 
 pytestmark = [pytest.mark.deploy, pytest.mark.timeout(180)]
 
 
-def pod(name: str) -> list[dict[str, Any]]:
-    """The pod as the StatefulSet makes it, and the claims that it mounts. Podman
-    knows no StatefulSet and no subset of a volume in memory."""
-    objects = documents(rendered("base"))
-    (workload,) = (one for one in objects if one["kind"] == "StatefulSet")
-    spec = template(rendered("base"))["spec"]
-    claims = ["longshore-images", "state", "sockets"]
-    spec["volumes"] = [
-        {
-            "name": one.rpartition("-")[2],
-            "persistentVolumeClaim": {"claimName": f"{name}-{one}"},
-        }
-        for one in claims
+CLAIMS = ("images", "state", "sockets")
+
+
+def claim(name: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name},
+        "spec": {"accessModes": ["ReadWriteOnce"]},
+    }
+
+
+def pod(name: str) -> dict[str, Any]:
+    """The pod as the StatefulSet makes it, but for its volumes: podman knows neither
+    templates of claims nor volumes in memory."""
+    made = template(rendered("base"))
+    made["spec"]["volumes"] = [
+        {"name": one, "persistentVolumeClaim": {"claimName": f"{name}-{one}"}}
+        for one in CLAIMS
     ]
-    about = {"metadata": {"name": name, "labels": workload["metadata"]["labels"]}}
-    made = [
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": {"name": f"{name}-{one}"},
-            "spec": {"accessModes": ["ReadWriteOnce"]},
-        }
-        for one in claims
-    ]
-    return [*made, {"apiVersion": "v1", "kind": "Pod", "spec": spec, **about}]
+    made["metadata"]["name"] = name
+    return {"apiVersion": "v1", "kind": "Pod", **made}
 
 
 @pytest.fixture
 def played(tmp_path: Path) -> Iterator[Container]:
     name = f"longshore-{uuid.uuid4().hex[:8]}"
     file = tmp_path / "pod.yaml"
-    file.write_text("\n---\n".join(json.dumps(one) for one in pod(name)))
+    objects = [*(claim(f"{name}-{one}") for one in CLAIMS), pod(name)]
+    file.write_text("\n---\n".join(map(json.dumps, objects)))
     podman("network", "create", name)
     podman("kube", "play", "--network", name, file)
     yield Container(f"{name}-longshored")
     podman("kube", "down", file)
     podman("network", "rm", name)
-    for one in ("longshore-images", "state", "sockets"):
+    for one in CLAIMS:
         podman("volume", "rm", f"{name}-{one}")
 
 
