@@ -95,6 +95,14 @@ def _show(asked: argparse.Namespace) -> int:
     return 0
 
 
+def _explain(asked: argparse.Namespace) -> int:
+    from .explain import explained
+
+    for line in explained():
+        sys.stdout.write(f"{line}\n")
+    return 0
+
+
 def _check(asked: argparse.Namespace) -> int:
     from ..service.tokens import Digester
     from .backend import check_roots
@@ -168,6 +176,8 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--origin", action="store_true", help="and where it was written")
     _add_settings(show)
     show.set_defaults(command=_show)
+    explain = actions.add_parser("explain", help="say what each setting is for")
+    explain.set_defaults(command=_explain)
     check = actions.add_parser("check", help="say what is wrong, if anything")
     _add_settings(check)
     check.set_defaults(command=_check)

@@ -126,6 +126,10 @@ class Credentials:
             self.transport = Transport(loaded.material)
         self._take(loaded)
 
+    def certificate_expires(self) -> Instant | None:
+        """When the certificate that we show ends; None without TLS."""
+        return None if self.transport is None else self.transport.material.expires
+
     async def follow(self, seconds: float, recheck: Callable[[], None]) -> None:
         """Look at the files every so often; who is refused by now is told so."""
         while True:

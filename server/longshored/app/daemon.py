@@ -33,7 +33,7 @@ from ..service.watchlog import CAPACITY, WatchLog
 from ..store.retain import Retention as EventLog
 from .backend import Backend, Registry, open_backend, settings_of
 from .credentials import Credentials, tls_files
-from .observe import Watches, observe
+from .observe import Gauges, observe
 from .reload import Reload, reload
 
 # Threads that wait for the journal: as many calls share one fsync.
@@ -220,8 +220,12 @@ class Daemon:
             verbs=verbs,
             reads=reads,
         )
-        watches = Watches(lambda: self._watchers.total, lambda: hub.conflated)
-        self._observation.follow(backend, watches)
+        gauges = Gauges(
+            watchers=lambda: self._watchers.total,
+            conflated=lambda: hub.conflated,
+            certificate_expires=self._credentials.certificate_expires,
+        )
+        self._observation.follow(backend, gauges)
         edge = Surrounded(self._edge, self._observation.around())
         self._server = Server(edge, (jobs, images, self._system))
 

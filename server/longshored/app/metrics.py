@@ -17,7 +17,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from .. import __version__
-from ..clock import Clock
+from ..clock import SECOND, Clock, Instant
 from ..job.model import Holder
 from ..job.states import State
 from ..scheduler.tally import JobTally, Totals
@@ -40,6 +40,7 @@ class Sources:
     kinds: tuple[str, ...]
     watchers: Callable[[], int]
     conflated: Callable[[], int]
+    certificate_expires: Callable[[], Instant | None]
 
 
 class Metrics(Collector):
@@ -160,6 +161,14 @@ class Metrics(Collector):
             "1 while changes can be stored; 0 until the next start once that failed.",
             sources.journal.healthy,
         )
+        expires = GaugeMetricFamily(
+            "longshore_certificate_expiry_timestamp_seconds",
+            "When the certificate that we show ends; nothing without TLS.",
+            labels=(),
+        )
+        if (when := sources.certificate_expires()) is not None:
+            expires.add_metric((), when / SECOND)
+        yield expires
         info = GaugeMetricFamily(
             "longshore_build_info", "1, and which build this is.", labels=("version",)
         )

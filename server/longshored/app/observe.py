@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..clock import Clock
+from ..clock import Clock, Instant
 from ..config.settings import Config
 from ..errors import ServiceError, field_invalid
 from ..scheduler.tally import JobTally
@@ -28,11 +28,12 @@ _EXPORT_SECONDS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Watches:
-    """Gauges of the service: asked from any thread."""
+class Gauges:
+    """Of the service: asked from any thread."""
 
-    open: Callable[[], int]
+    watchers: Callable[[], int]
     conflated: Callable[[], int]
+    certificate_expires: Callable[[], Instant | None]
 
 
 @dataclass(slots=True)
@@ -54,7 +55,7 @@ class Observation:
             found.append(self.calls.around)
         return found
 
-    def follow(self, backend: Backend, watches: Watches) -> None:
+    def follow(self, backend: Backend, gauges: Gauges) -> None:
         """Hear of what happens to jobs, from the first change on."""
         scheduler = backend.scheduler
         if self.spans is not None:
@@ -63,7 +64,7 @@ class Observation:
             tally = JobTally(scheduler.running)
             scheduler.on_adopt.append(tally.adopt)
             scheduler.on_change.append(tally.note)
-            self.scraped = _scraped(backend, watches, self.calls, tally, self.clock)
+            self.scraped = _scraped(backend, gauges, self.calls, tally, self.clock)
 
     async def start(self) -> tuple[TcpAddress, ...]:
         """Begin to answer and to send; the addresses that answer come back."""
@@ -92,7 +93,7 @@ def observe(config: Config, clock: Clock) -> Observation:
 
 
 def _scraped(
-    backend: Backend, watches: Watches, calls: CallTally, jobs: JobTally, clock: Clock
+    backend: Backend, gauges: Gauges, calls: CallTally, jobs: JobTally, clock: Clock
 ) -> Scraped:
     from .metrics import Metrics, Sources
 
@@ -103,8 +104,9 @@ def _scraped(
         journal=backend.journal,
         counts=backend.reader.counts,
         kinds=tuple(sorted(backend.drivers)),
-        watchers=watches.open,
-        conflated=watches.conflated,
+        watchers=gauges.watchers,
+        conflated=gauges.conflated,
+        certificate_expires=gauges.certificate_expires,
     )
     return Scraped(Metrics(sources).page)
 

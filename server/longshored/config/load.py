@@ -175,7 +175,7 @@ def shown(loaded: Loaded, *, origins: bool) -> Iterator[str]:
         values = getattr(loaded.config, section.name)
         for key in fields(values):
             value = getattr(values, key.name)
-            line = f"{key.name} = {_toml(value)}"
+            line = f"{key.name} = {toml(value)}"
             if value is None:
                 # TOML has no word for what is not set.
                 line = f"# {key.name} ="
@@ -184,12 +184,13 @@ def shown(loaded: Loaded, *, origins: bool) -> Iterator[str]:
         yield ""
 
 
-def _toml(value: object) -> str:
+def toml(value: object) -> str:
+    """A value of a setting as it stands in a file."""
     match value:
         case bool():
             return "true" if value else "false"
         case tuple():
-            return f"[{', '.join(_toml(one) for one in value)}]"
+            return f"[{', '.join(toml(one) for one in value)}]"
         case int() | float():
             return str(value)
         case _:
