@@ -131,7 +131,7 @@ deploy-packages:
 # Debian 12 with Python and nothing else. Made once: make clean takes the tar away.
 build/base.tar: | deploy-packages
 	@mkdir -p build
-	@mmdebstrap --quiet --variant=minbase \
+	@mmdebstrap --quiet --format=tar --variant=minbase \
 	    --include=python3,python3-venv,ca-certificates bookworm build/base.part
 	@mv build/base.part $@
 
