@@ -43,6 +43,14 @@ class Call:
     began: float
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An answer that is serialised already, and the job that it is about."""
+
+    body: bytes
+    job_id: str
+
+
 class Record:
     """Writes the lines."""
 
@@ -91,7 +99,7 @@ class Record:
     ) -> None:
         facts = self._facts(call, request)
         if not facts["job"]:
-            facts["job"] = _job_id(getattr(answer, "job", None))
+            facts["job"] = _job_id(answer) or _job_id(getattr(answer, "job", None))
         _audit.info(
             "audit",
             **facts,

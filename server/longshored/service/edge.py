@@ -20,13 +20,13 @@ from ..errors import Kind, ServiceError
 from ..scheduler.newjob import Caller
 from . import callers, status
 from .callers import UNKNOWN, Evidence, Guard, Origin, permit
-from .calls import Call, Record, What, mutates
+from .calls import Call, Made, Record, What, mutates
 from .frames import Frame
 from .quotas import CallRates
 from .streams import Streams
 from .watch import StalledError
 
-Answer = Message | bytes
+Answer = Message | Made | bytes
 """What a method returns: a message, or one that is serialised already."""
 
 Unary = Callable[[Any, Caller], Awaitable[Answer]]

@@ -17,7 +17,9 @@ _LENGTH_DELIMITED = 2
 
 def field(number: int, body: bytes) -> bytes:
     """One message, string or bytes field, with its tag and length."""
-    return _varint(number << 3 | _LENGTH_DELIMITED) + _varint(len(body)) + body
+    size = len(body)
+    length = _SHORT[size] if size < len(_SHORT) else _varint(size)
+    return _SHORT[number << 3 | _LENGTH_DELIMITED] + length + body
 
 
 def _varint(value: int) -> bytes:
@@ -27,6 +29,10 @@ def _varint(value: int) -> bytes:
         value >>= 7
     out.append(value)
     return bytes(out)
+
+
+# Of every tag, and of the length of nearly every job.
+_SHORT = [_varint(value) for value in range(2048)]
 
 
 class Frames:

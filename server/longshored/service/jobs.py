@@ -16,6 +16,7 @@ from ..scheduler.scheduler import Scheduler
 from ..store.reader import Reader
 from . import checks, enums, frames, requests, traces, wiretime
 from .callers import Origin
+from .calls import Made
 from .crossing import Crossing
 from .jobwire import JobWire
 from .pages import Pages, Place
@@ -58,9 +59,7 @@ class JobService:
 
     # Making jobs.
 
-    async def CreateJob(
-        self, request: pb.CreateJobRequest, caller: Caller
-    ) -> pb.CreateJobResponse:
+    async def CreateJob(self, request: pb.CreateJobRequest, caller: Caller) -> Made:
         new = requests.new_job(request)
         request_id = checks.request_id(request.request_id)
         created = await self._verbs.call(
@@ -72,11 +71,12 @@ class JobService:
             traceparent=traces.current(),
             validate_only=request.validate_only,
         )
-        return pb.CreateJobResponse(
-            job=self._wire.message(created.job),
-            replayed=created.replayed,
-            existing=created.existing,
+        rest = pb.CreateJobResponse(
+            replayed=created.replayed, existing=created.existing
         )
+        # The same bytes that watches and lists are given.
+        job = frames.field(_CREATED_JOB, self._wire.encode(created.job))
+        return Made(job + rest.SerializeToString(), created.job.job_id)
 
     async def CreateJobGroup(
         self, request: pb.CreateJobGroupRequest, caller: Caller
@@ -150,7 +150,7 @@ class JobService:
         current = self._with_progress(job)
         if current is job:
             return self._wire.encode(job)
-        return self._wire.message(current).SerializeToString()
+        return self._wire.fresh(current)
 
     def _with_progress(self, job: Job) -> Job:
         """The job with what its worker says now; the store holds an older word."""
@@ -290,4 +290,5 @@ class VerbRequest(Protocol):
     expected_revision: int
 
 
+_CREATED_JOB = pb.CreateJobResponse.DESCRIPTOR.fields_by_name["job"].number
 _JOBS = pb.ListJobsResponse.DESCRIPTOR.fields_by_name["jobs"].number

@@ -9,7 +9,7 @@ from ..job.model import Job
 from ..job.states import Verb
 from ..store.change import Change, ChangeKind
 from . import enums, frames, wiretime
-from .translate_job import job_to_proto
+from .translate_job import job_to_wire
 
 # About half a kilobyte each. Lists that are polled and watches that open meet the
 # same finished jobs again and again.
@@ -38,17 +38,24 @@ class JobWire:
         self._kept: OrderedDict[tuple[int, int], bytes] = OrderedDict()
 
     def message(self, job: Job) -> job_pb2.Job:
-        return job_to_proto(job, self._verbs.get(job.kind, _NO_VERBS))
+        return job_pb2.Job.FromString(self.fresh(job))
 
     def encode(self, job: Job) -> bytes:
+        """The job as the store has it at its revision."""
+        if not job.revision:
+            return self.fresh(job)
         key = (job.number, job.revision)
         if (known := self._kept.get(key)) is not None:
             return known
-        encoded = self.message(job).SerializeToString()
+        encoded = self.fresh(job)
         self._kept[key] = encoded
         if len(self._kept) > _KEPT_JOBS:
             self._kept.popitem(last=False)
         return encoded
+
+    def fresh(self, job: Job) -> bytes:
+        """The job as it is given: a draft, or one with newer progress."""
+        return job_to_wire(job, self._verbs.get(job.kind, _NO_VERBS))
 
     def event(self, change: Change) -> bytes:
         """The change as an element of a batch of events."""

@@ -1,13 +1,14 @@
 """Requests of the JobService as values: what CreateJob and its kin ask for, checked."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from longshore.v1 import job_service_pb2 as pb
 from longshore.v1 import system_service_pb2
 
 from ..errors import field_invalid
 from ..job.model import CompletionMode, RateLimit
+from ..job.replace import replace
 from ..scheduler.newjob import NewGroup, NewJob, OnConflict
 from . import checks, enums
 from .translate_options import changed_rate, options_from_proto, rate_from_proto

@@ -21,6 +21,7 @@ from longshore.v1 import image_service_pb2, job_service_pb2, system_service_pb2
 
 from ..errors import Kind, ServiceError
 from .around import Handlers
+from .calls import Made
 from .checks import REQUEST_BYTES
 from .edge import Answer
 from .listen import Address, TcpAddress, UnixAddress, owned, socket_mode
@@ -150,4 +151,6 @@ def _handler(method: MethodDescriptor, serve: Any, edge: Handlers) -> Any:
 
 
 def _serialize(answer: Answer) -> bytes:
+    if isinstance(answer, Made):
+        return answer.body
     return answer.SerializeToString() if isinstance(answer, Message) else answer

@@ -9,6 +9,7 @@ from ..job.model import (
     Group,
     Job,
     JobWarning,
+    Options,
     Pause,
     Pending,
     PendingReason,
@@ -17,8 +18,11 @@ from ..job.model import (
     Worker,
 )
 from ..job.nodes import Node
+from ..job.progress import Progress
+from ..job.spec import Spec
 from ..job.states import State, Verb
 from . import enums, status, wiretime
+from .jobparts import Remembered
 from .translate_image import file_uri
 from .translate_options import options_fields, rate_fields
 from .translate_progress import progress_fields
@@ -33,20 +37,41 @@ ALL_VERBS = frozenset(Verb)
 
 def job_to_proto(job: Job, verbs: frozenset[Verb] = ALL_VERBS) -> job_pb2.Job:
     """The job as clients see it; `verbs` are those its kind knows."""
-    cancel = job.wanted.cancel
+    return job_pb2.Job.FromString(job_to_wire(job, verbs))
+
+
+def job_to_wire(job: Job, verbs: frozenset[Verb]) -> bytes:
+    """The job as clients see it, serialised.
+
+    A message is its fields, one after another: those that stay the same from change
+    to change are not built anew. Of a job that has ended nothing will change.
+    """
+    keep = not job.is_final
+    nodes = _ACTIVE_NODE if _holds(job) else _IDLE_NODE
+    return b"".join(
+        (
+            job_pb2.Job(**_own_fields(job, verbs)).SerializeToString(),
+            _info(job, keep=keep),
+            _OPTIONS.of(job.options),
+            _PROGRESS.of(job.progress, keep=keep),
+            *[nodes.of(node, keep=keep) for node in job.nodes],
+            *[_STEP.of(step, keep=keep) for step in job.history],
+        )
+    )
+
+
+def _own_fields(job: Job, verbs: frozenset[Verb]) -> Fields:
+    """What is this job's alone, or new with every change."""
     fields: Fields = {
         "job_id": job.job_id,
         "job_type": job.kind,
-        "info": info_fields(job),
-        "options": options_fields(job.options),
         "state": enums.STATES[job.state],
         "actions": enums.actions(job.state, verbs),
-        "progress": progress_fields(job.progress),
-        "error": None if job.failure is None else status.of_failure(job.failure),
         "revision": job.revision,
         "create_time": wiretime.timestamp_fields(job.create_time),
         "start_time": wiretime.timestamp_fields(job.start_time),
         "end_time": wiretime.timestamp_fields(job.end_time),
+        "expire_time": wiretime.timestamp_fields(job.expire_time),
         "labels": job.labels,
         "uid": job.uid,
         "number": job.number,
@@ -54,21 +79,41 @@ def job_to_proto(job: Job, verbs: frozenset[Verb] = ALL_VERBS) -> job_pb2.Job:
         "trace_id": job.trace_id,
         "traceparent": job.traceparent,
         "host": job.host,
+        "after": job.after,
+        "busy": _is_busy(job),
+    }
+    if job.failure is not None:
+        fields["error"] = status.of_failure(job.failure)
+    if job.group is not None:
+        fields["group_id"] = job.group.group_id
+        fields["group_rate_limit"] = _group_rate(job.group)
+    if not job.is_final:
+        fields.update(_unfinished_fields(job))
+    if job.wanted.cancel is not None:
+        fields["cancel_comment"] = job.wanted.cancel.comment
+    if job.warnings:
+        fields["warnings"] = [_warning(warning) for warning in job.warnings]
+    return fields
+
+
+def _unfinished_fields(job: Job) -> Fields:
+    """What only a job has that has not ended: see `life.move`."""
+    return {
         "pauses": [_pause(pause) for pause in job.pauses],
         "pending": None if job.pending is None else _pending(job.pending),
-        "nodes": [_node(node, active=_holds(job)) for node in job.nodes],
-        "history": [_transition(step) for step in job.history],
         "worker": None if job.worker is None else _worker(job, job.worker),
-        "busy": _is_busy(job),
-        "group_id": "" if job.group is None else job.group.group_id,
-        "group_rate_limit": _group_rate(job.group),
-        "after": job.after,
         "wanted": list(_wishes(job)),
-        "cancel_comment": "" if cancel is None else cancel.comment,
-        "expire_time": wiretime.timestamp_fields(job.expire_time),
-        "warnings": [_warning(warning) for warning in job.warnings],
     }
-    return job_pb2.Job(**fields)
+
+
+def _info(job: Job, *, keep: bool) -> bytes:
+    if job.status is None and job.result is None:
+        return _SPEC.of(job.spec, keep=keep)
+    return _part(info=info_fields(job.spec, job.status, job.result))
+
+
+def _part(**fields: object) -> bytes:
+    return job_pb2.Job(**fields).SerializeToString()  # type: ignore[arg-type]  # fields by name
 
 
 def _holds(job: Job) -> bool:
@@ -82,10 +127,8 @@ def _is_busy(job: Job) -> bool:
     return job.worker is not None and (job.state in _BUSY or job.is_finalizing)
 
 
-def _group_rate(group: Group | None) -> Fields | None:
-    return (
-        None if group is None or group.rate == _UNLIMITED else rate_fields(group.rate)
-    )
+def _group_rate(group: Group) -> Fields | None:
+    return None if group.rate == _UNLIMITED else rate_fields(group.rate)
 
 
 def _warning(warning: JobWarning) -> Fields:
@@ -162,9 +205,7 @@ def _worker(job: Job, worker: Worker) -> Fields:
 
 
 def _wishes(job: Job) -> Iterator[Fields]:
-    """What was asked and is not reached: nothing, once the job has ended."""
-    if job.is_final:
-        return
+    """What was asked and is not reached."""
     if job.pauses and job.state not in _RESTING:
         first = job.pauses[0]
         yield _wish(Verb.PAUSE, Ask(first.actor, first.time))
@@ -182,3 +223,11 @@ def _wish(verb: Verb, ask: Ask) -> Fields:
         "actor": ask.by,
         "ask_time": wiretime.timestamp_fields(ask.time),
     }
+
+
+_SPEC = Remembered[Spec](lambda spec: _part(info=info_fields(spec, None, None)))
+_OPTIONS = Remembered[Options](lambda options: _part(options=options_fields(options)))
+_PROGRESS = Remembered[Progress](lambda one: _part(progress=progress_fields(one)))
+_ACTIVE_NODE = Remembered[Node](lambda node: _part(nodes=[_node(node, active=True)]))
+_IDLE_NODE = Remembered[Node](lambda node: _part(nodes=[_node(node, active=False)]))
+_STEP = Remembered[Transition](lambda step: _part(history=[_transition(step)]))

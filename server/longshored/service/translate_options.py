@@ -17,6 +17,8 @@ from .wiretime import Fields
 MOST_WINDOWS = 16
 _PRIORITY = 1000
 _REPORT = ErrorPolicy()
+_NONE_ASKED = job_options_pb2.JobOptions()
+DEFAULT = Options()
 _MOST_RETRIES = 100
 _LONGEST_BACKOFF = 60.0
 _WEEK_MINUTES = 7 * 24 * 60
@@ -33,6 +35,8 @@ def options_from_proto(
     message: job_options_pb2.JobOptions, field: str = "options"
 ) -> Options:
     """The options asked for; raises FIELD_INVALID for the first that is wrong."""
+    if message == _NONE_ASKED:
+        return DEFAULT
     if kind_options := message.WhichOneof("kind_options"):
         refuse(f"{field}.{kind_options}", "No kind that is served has such options")
     at_most(f"{field}.windows", len(message.windows), MOST_WINDOWS)

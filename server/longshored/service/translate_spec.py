@@ -8,8 +8,16 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from longshore.v1 import block_pb2, image_pb2, job_info_pb2
 
 from ..errors import Kind, ServiceError, Violation, field_invalid
-from ..job.model import Job
-from ..job.spec import ImageRef, PullResult, PullSpec, PullStatus, SkippedRange, Spec
+from ..job.spec import (
+    ImageRef,
+    PullResult,
+    PullSpec,
+    PullStatus,
+    Result,
+    SkippedRange,
+    Spec,
+    Status,
+)
 from . import wiretime
 from .checks import at_most
 from .wiretime import Fields
@@ -98,11 +106,10 @@ def image_refs(messages: Sequence[image_pb2.ImageRef]) -> tuple[ImageRef, ...]:
     return tuple(image_ref(message) for message in messages)
 
 
-def info_fields(job: Job) -> Fields:
+def info_fields(spec: Spec, status: Status | None, result: Result | None) -> Fields:
     """The fields of a JobInfo."""
-    status, result = job.status, job.result
     pull = {
-        "spec": _pull_spec_fields(job.spec),
+        "spec": _pull_spec_fields(spec),
         "status": None if status is None else _pull_status_fields(status),
         "result": None if result is None else _pull_result_fields(result),
     }

@@ -80,12 +80,9 @@ class Watchers:
         self.most = most
         self.most_per_client = most_per_client
         self.most_per_caller = most_per_caller
+        self.total = 0
         self._clients: Counter[str] = Counter()
         self._callers: Counter[str] = Counter()
-
-    @property
-    def total(self) -> int:
-        return self._callers.total()
 
     def enter(self, client: str, caller: str) -> None:
         if self.total >= self.most:
@@ -94,10 +91,12 @@ class Watchers:
             raise _too_many("client_watch_count", self.most_per_client)
         if self.most_per_caller and self._callers[caller] >= self.most_per_caller:
             raise _too_many("caller_watch_count", self.most_per_caller)
+        self.total += 1
         self._clients[client] += 1
         self._callers[caller] += 1
 
     def leave(self, client: str, caller: str) -> None:
+        self.total -= 1
         for count, key in ((self._clients, client), (self._callers, caller)):
             count[key] -= 1
             if not count[key]:
