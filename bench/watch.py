@@ -2,9 +2,10 @@
 
 Both serve from CPU 0 alone; watchers and publishers share CPU 1. Both are read by
 the same client (`http2`), over loopback TCP. Ours publishes by groups of jobs that
-do nothing: each job makes several durable changes, each watcher gets each of them
-with the whole job. etcd publishes by puts of a value as long as our event. A rate
-is events delivered to all watchers, from the first call to the last frame.
+are to start in a hundred years, and by cancelling them: no work is done, but each job
+makes three durable changes, and each watcher gets each of them with the whole job.
+etcd publishes by puts of a value as long as our event. A rate is events delivered to
+all watchers, from the first call to the last frame.
 """
 
 import json
@@ -33,7 +34,8 @@ WATCHERS = (100, 1000)
 MANY = 5000
 MEMBERS = 50  # of a group
 # Changes for so many watchers: some seconds at the rates to be reached.
-GROUPS = {100: 60, 1000: 12}
+GROUPS = {100: 120, 1000: 24}
+FAR = 4_000_000_000  # an earliest start, seconds since 1970
 PUTS = {100: 8000, 1000: 1200}
 PATH = "/longshore.v1.JobService/WatchJobs"
 REQUEST = watch_pb2.WatchJobsRequest(
@@ -141,8 +143,7 @@ def _our_round(run: Run, daemon: Served, stubs: Stubs, count: int) -> Fan:
         head = _head(stubs)
         used, began = cpu_seconds(daemon.pid), time.time()
         groups = [_group(n) for n in range(run.of(GROUPS[count], 1))]
-        for call in [stubs.jobs.CreateJobGroup.future(group) for group in groups]:
-            stubs.ended(call.result(PATIENCE).jobs[-1].job_id)
+        _come_and_go(stubs, groups)
         changes = _head_at_rest(stubs) - head
         used, took = cpu_seconds(daemon.pid) - used, time.time() - began
         stubs.jobs.CreateJob(_sentinel(), timeout=PATIENCE)
@@ -163,8 +164,19 @@ def _our_round(run: Run, daemon: Served, stubs: Stubs, count: int) -> Fan:
 def _group(number: int) -> pb.CreateJobGroupRequest:
     request = pb.CreateJobGroupRequest()
     for member in range(MEMBERS):
-        request.members.add().info.CopyFrom(pull(f"/i/{number}-{member}").info)
+        job = request.members.add()
+        job.info.CopyFrom(pull(f"/i/{number}-{member}").info)
+        job.options.earliest_start_time.FromSeconds(FAR)
     return request
+
+
+def _come_and_go(stubs: Stubs, groups: list[pb.CreateJobGroupRequest]) -> None:
+    """Create every group, and cancel it: with one member go all."""
+    made = [stubs.jobs.CreateJobGroup.future(group) for group in groups]
+    firsts = [call.result(PATIENCE).jobs[0].job_id for call in made]
+    requests = [pb.CancelJobRequest(job_id=job_id) for job_id in firsts]
+    for answer in [stubs.jobs.CancelJob.future(request) for request in requests]:
+        answer.result(PATIENCE)
 
 
 def _sentinel() -> pb.CreateJobRequest:

@@ -25,9 +25,9 @@ from .frames import Frame, Frames
 MOST_EVENTS = 512
 LARGEST_FRAME = 256 * 1024
 
-# While many changes come, so long goes by between two wake-ups: what comes meanwhile
-# is one write to each stream. Waking takes a stream some 40 microseconds; who is
-# woken so often that this is less than the half of it waits no more than the most.
+# So long goes by between two wake-ups while changes come and come: what comes
+# meanwhile is one write to each stream. A write takes some 40 microseconds, so that
+# more than half of the time is left for the rest, up to the delay that is allowed.
 PACE_PER_STREAM = 0.0001
 MOST_PACE = 0.01
 
