@@ -12,6 +12,9 @@ from longshored.app.command import main
 from tests.support.daemon import Place
 from tests.support.units import allowed_calls, exposure, settings
 
+# And a machine for developing may have no systemd; CI has it.
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "deploy" / "systemd" / "longshored.service"
 DROP_INS = sorted((UNIT.parent / "drop-ins").glob("*.conf"))
@@ -77,7 +80,6 @@ wait %1
 """
 
 
-@pytest.mark.slow
 def test_the_daemon_makes_no_call_that_the_unit_forbids(tmp_path: Path) -> None:
     place = Place(tmp_path)
     calls = place.directory / "calls"
