@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -103,6 +104,17 @@ class Container:
         """SIGTERM, as an upgrade does; ten seconds to drain and five to spare."""
         podman("stop", "-t", "15", self.name)
         return self.wait()
+
+    def handles(self, number: signal.Signals) -> bool:
+        """Whether its first process has a handler for a signal by now."""
+        pid = int(podman("inspect", "-f", "{{.State.Pid}}", self.name).out)
+        status = Path(f"/proc/{pid}/status").read_text()
+        (caught,) = re.findall(r"SigCgt:\t(\w+)", status)
+        return bool(int(caught, 16) >> (number - 1) & 1)
+
+    def is_running(self) -> bool:
+        told = podman("inspect", "-f", "{{.State.Running}}", self.name).out
+        return told.strip() == "true"
 
     def kill(self) -> None:
         podman("kill", "-s", "KILL", self.name)
