@@ -12,6 +12,7 @@ follows from what is durable, and happens on worker threads.
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from enum import Enum
 from typing import TypeVar
@@ -66,6 +67,7 @@ class Phase(Enum):
 
 class Scheduler:
     """Every call blocks until its outcome is durable; callers bring their threads.
+    What ends in -ing begins, and promises the outcome.
 
     `random` makes the ids of jobs.
     """
@@ -197,11 +199,31 @@ class Scheduler:
         traceparent: str = "",
         validate_only: bool = False,
     ) -> Created:
+        return self.creating(
+            new,
+            caller,
+            request_id=request_id,
+            body=body,
+            traceparent=traceparent,
+            validate_only=validate_only,
+        ).result()
+
+    def creating(
+        self,
+        new: NewJob,
+        caller: Caller,
+        *,
+        request_id: str = "",
+        body: str = "",
+        traceparent: str = "",
+        validate_only: bool = False,
+    ) -> "Future[Created]":
+        """As create(), but waits for the files alone, not for the outcome."""
         self._check_serving()
         request = Request(caller, request_id, body, traceparent)
         decide = self._admission.one(new, request, validate_only=validate_only)
         self._fail_point("job.creating")
-        return self._run(decide)
+        return self._journal.submit(self._decisions.body(decide))
 
     def create_group(
         self,

@@ -8,6 +8,7 @@ hundred calls behind one fsync that is what keeps the loop awake for others.
 import asyncio
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -23,7 +24,7 @@ class Crossing:
     def __init__(self, name: str, threads: int) -> None:
         # Set once.
         self._loop = asyncio.get_running_loop()
-        self._calls: SimpleQueue[Callable[[], Outcome] | None] = SimpleQueue()
+        self._calls: SimpleQueue[Callable[[], Outcome | None] | None] = SimpleQueue()
         self._threads = [
             threading.Thread(target=self._serve, name=f"{name}_{index}", daemon=True)
             for index in range(threads)
@@ -40,6 +41,16 @@ class Crossing:
         self._calls.put(partial(_attempt, future, partial(action, *args, **named)))
         return await future
 
+    async def begin(
+        self, action: "Callable[..., Future[T]]", *args: Any, **named: Any
+    ) -> T:
+        """Begin it on a thread, which does not wait for what it promises."""
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._calls.put(
+            partial(_begin, future, partial(action, *args, **named), self._tell)
+        )
+        return await future
+
     def close(self) -> None:
         """Let the threads finish what they do, and end them. Not on the loop."""
         for _ in self._threads:
@@ -49,7 +60,8 @@ class Crossing:
 
     def _serve(self) -> None:
         while (call := self._calls.get()) is not None:
-            self._tell(call())
+            if (outcome := call()) is not None:
+                self._tell(outcome)
 
     def _tell(self, outcome: Outcome) -> None:
         with self._lock:
@@ -74,6 +86,20 @@ def _attempt(future: "asyncio.Future[T]", action: Callable[[], T]) -> Outcome:
         return partial(_succeed, future, action())
     except Exception as error:  # noqa: BLE001 - it is raised where it is awaited
         return partial(_fail, future, error)
+
+
+def _begin(
+    future: "asyncio.Future[T]",
+    action: "Callable[[], Future[T]]",
+    tell: Callable[[Outcome], None],
+) -> Outcome | None:
+    try:
+        promised = action()
+    except Exception as error:  # noqa: BLE001 - as above
+        return partial(_fail, future, error)
+    # Called by whoever keeps the promise, or here if that is done.
+    promised.add_done_callback(lambda kept: tell(_attempt(future, kept.result)))
+    return None
 
 
 def _succeed(future: "asyncio.Future[T]", result: T) -> None:

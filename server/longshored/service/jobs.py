@@ -62,8 +62,8 @@ class JobService:
     async def CreateJob(self, request: pb.CreateJobRequest, caller: Caller) -> Made:
         new = requests.new_job(request)
         request_id = checks.request_id(request.request_id)
-        created = await self._verbs.call(
-            self._scheduler.create,
+        created = await self._verbs.begin(
+            self._scheduler.creating,
             new,
             caller,
             request_id=request_id,
