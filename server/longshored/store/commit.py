@@ -21,10 +21,16 @@ VALUES (?, ?, ?, ?, ?, ?)
 
 _ADD_JOB_ID = "INSERT INTO job_ids (job_id, number) VALUES (?, ?)"
 
-_PUT_JOB = """
-INSERT OR REPLACE INTO jobs (
+_ADD_JOB = """
+INSERT INTO jobs (
     number, job_id, uid, kind, state, owner, revision, end_time, expire_time, record
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+# The other columns never change in a job's life.
+_PUT_JOB = """
+UPDATE jobs SET state = ?, revision = ?, end_time = ?, expire_time = ?, record = ?
+WHERE number = ?
 """
 
 _REMOVE_JOB = "DELETE FROM jobs WHERE number = ?"
@@ -81,7 +87,8 @@ def _write(connection: sqlite3.Connection, batch: Batch, now: Instant) -> None:
 
     many(_ADD_EVENT, _events(batch))
     many(_ADD_JOB_ID, batch.added.items())
-    many(_PUT_JOB, _jobs(batch))
+    many(_ADD_JOB, _new_jobs(batch))
+    many(_PUT_JOB, _changed_jobs(batch))
     many(_REMOVE_JOB, ((n,) for n, job in batch.after.items() if job is None))
     many(_REMOVE_FACET, _facets(batch, batch.before, batch.after))
     many(_ADD_FACET, _facets(batch, batch.after, batch.before))
@@ -105,9 +112,9 @@ def _events(batch: Batch) -> Iterator[Row]:
         yield change.revision, change.kind.value, number, previous, change.time, record
 
 
-def _jobs(batch: Batch) -> Iterator[Row]:
+def _new_jobs(batch: Batch) -> Iterator[Row]:
     for number, job in batch.after.items():
-        if job is not None:
+        if job is not None and batch.before[number] is None:
             yield (
                 number,
                 job.job_id,
@@ -119,6 +126,19 @@ def _jobs(batch: Batch) -> Iterator[Row]:
                 job.end_time,
                 job.expire_time,
                 batch.records[number],
+            )
+
+
+def _changed_jobs(batch: Batch) -> Iterator[Row]:
+    for number, job in batch.after.items():
+        if job is not None and batch.before[number] is not None:
+            yield (
+                job.state.value,
+                job.revision,
+                job.end_time,
+                job.expire_time,
+                batch.records[number],
+                number,
             )
 
 

@@ -17,12 +17,10 @@ from typing import Any
 from ..errors import Kind, ServiceError
 from ..job.model import Job
 from ..job.spec import RESULTS, SPECS, STATUSES
-from .codec import Translate, codec, decoder, fields_of, values_of
+from .codec import Text, Way, codec, decoder, encoder, fields_of
 
 VERSION = 1
 
-# ASCII, because a file name may hold half a surrogate pair that UTF-8 refuses.
-_to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _from_json = json.JSONDecoder().decode
 
 _BODY = len(f"{VERSION} 5f0c81aa ")
@@ -36,18 +34,7 @@ _BY_KIND: dict[str, Mapping[str, type]] = {
 
 
 def encode(job: Job) -> str:
-    values, steps = _encoding()
-    plain: dict[str, Any] = {}
-    parts: list[str] = []
-    for (name, default, text, translate), item in zip(steps, values(job), strict=True):
-        if item is default or item == default:
-            continue
-        if text is not None:
-            parts.append(f',"{name}":{text(item)}')
-        else:
-            plain[name] = item if translate is None else translate(item)
-    # `plain` is never empty: a job has a number.
-    body = f"{_to_json(plain)[:-1]}{''.join(parts)}}}"
+    body = _job_encoder()(job)
     return _head(body) + body
 
 
@@ -83,22 +70,20 @@ def _job_decoder() -> Callable[[dict[str, Any]], Any]:
     return decoder(Job, fields_of(Job, special=_BY_KIND))
 
 
-Text = Callable[[Any], str]
-Step = tuple[str, Any, Text | None, Translate | None]
-
-
 @cache
-def _encoding() -> tuple[Callable[[Job], tuple[Any, ...]], list[Step]]:
-    """How to read all fields; for each: name, default, way to text, or to JSON."""
-    fields = fields_of(Job, special=_BY_KIND)
-    return values_of(Job), [
-        (field.name, field.default, _text(field.name, field.hint), field.way.encode)
-        for field in fields
-    ]
+def _job_encoder() -> Text:
+    """As of any dataclass, but the parts that are values of their own are mostly
+    remembered."""
+    plain, parts = [], []
+    for field in fields_of(Job, special=_BY_KIND):
+        if text := _text(field.name, field.hint):
+            parts.append(dataclasses.replace(field, way=Way(text)))
+        else:
+            plain.append(field)
+    return encoder(plain + parts)
 
 
 def _text(name: str, hint: Any) -> Text | None:
-    """For the parts of a job that are values of their own: text, mostly remembered."""
     inner = typing.get_args(hint)
     if name in _BY_KIND or dataclasses.is_dataclass(hint):
         return _remembered
@@ -118,7 +103,7 @@ def _remembered(value: Any) -> str:
     known = _texts.get(id(value))
     if known is not None and known[0] is value:
         return known[1]
-    text = _to_json(codec(value.__class__).encode(value))
+    text = codec(value.__class__).encode(value)
     if len(_texts) >= _MEMORY:
         _texts.clear()
     _texts[id(value)] = (value, text)
