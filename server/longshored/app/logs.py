@@ -4,11 +4,12 @@ Lines are written by a thread of their own: whoever logs, the event loop most of
 all, never waits for a terminal, a pipe or a disk.
 """
 
+import json
 import logging
 import sys
 import threading
 from collections import deque
-from typing import TextIO
+from typing import Any, TextIO
 
 import structlog
 from structlog.typing import Processor
@@ -130,4 +131,13 @@ def _renderer(settings: LogSettings, stream: TextIO) -> list[Processor]:
     )
     if console:
         return [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
-    return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    as_json = structlog.processors.JSONRenderer(serializer=_to_json)
+    return [structlog.processors.dict_tracebacks, as_json]
+
+
+# Made once: json.dumps() with a default makes an encoder for every line.
+_encode = json.JSONEncoder(default=repr).encode
+
+
+def _to_json(event: Any, **_: Any) -> str:
+    return _encode(event)
