@@ -60,6 +60,9 @@ def test_the_settings_that_are_installed_are_good(
     capsys.readouterr()
 
 
+# Images are opened with it; what jobs do most is done with others.
+WITNESS = "openat2"
+
 # A session under the unit's own restrictions: the calls that it makes are compared
 # with those that the filter allows, since only a manager could set the filter up.
 SESSION = """
@@ -85,8 +88,12 @@ def test_the_daemon_makes_no_call_that_the_unit_forbids(tmp_path: Path) -> None:
     calls = place.directory / "calls"
     closed = f"{sys.executable} -c '{CLOSED}'"
     drop = "setpriv --no-new-privs --bounding-set=-all --inh-caps=-all"
+    # Only what is forbidden is traced, so the rest runs at its own pace; and one call
+    # beside, to see that it would be noticed.
+    quiet = ",".join(f"?{name}" for name in sorted(allowed_calls(UNIT) - {WITNESS}))
+    strace = f"strace -f -qq --seccomp-bpf -e 'trace=!{quiet}'"
     serve = (
-        f"{drop} {closed} strace -f -qq -o {calls} {sys.executable} -m longshored serve"
+        f"{drop} {closed} {strace} -o {calls} {sys.executable} -m longshored serve"
         f" --state {place.state} --root {place.root} --listen {place.address}"
     )
     script = SESSION.format(
@@ -105,7 +112,6 @@ def test_the_daemon_makes_no_call_that_the_unit_forbids(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     made = set(re.findall(r"^\d+ +([a-z_0-9]+)\(", calls.read_text(), re.MULTILINE))
-    assert {"openat2", "pwrite64", "fdatasync"} & made, "it saw the work"
     # SQLite gives its files to the owner of the database, which only root has to.
     as_root = {"fchown"} if os.geteuid() == 0 else set[str]()
-    assert made - as_root - allowed_calls(UNIT) == set()
+    assert made - as_root == {WITNESS}
