@@ -8,11 +8,12 @@ ARG BASE_IMAGE=python:3.11-slim-bookworm
 
 FROM ${BASE_IMAGE} AS build
 COPY requirements/image.txt /image.txt
+# Not a mount: buildah 1.28 would take a cached layer though the wheels had changed.
+COPY build/wheels /wheels
 # pip stays in this stage. Bytecode is checked by nothing at run time, so that it
 # neither depends on the times of files nor is ever written again. zstandard brings
 # its library twice, 12 MB each; this one needs cffi, which is not here.
-RUN --mount=type=bind,source=build/wheels,target=/wheels \
-    python3 -m venv /pip \
+RUN python3 -m venv /pip \
     && python3 -m venv --without-pip /opt/longshore \
     && /pip/bin/pip --python /opt/longshore/bin/python install --no-cache-dir \
         --no-compile --no-index --find-links /wheels --require-hashes -r /image.txt \
