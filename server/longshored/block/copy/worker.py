@@ -25,9 +25,9 @@ from .space import Space
 
 # The largest request. Larger ones make a pause wait longer and are no faster.
 LARGEST = 1 * MiB
-# Behind everything that answers a user. At 2 and 4 workers more than 10 made the
-# event loop no faster, and a copy would starve beside other work of the host.
-NICE = 10
+# Behind everything that answers a user. At 2 and 4 workers more than 5 made the
+# event loop hardly faster, and at 10 a copy starved beside other work of the host.
+NICE = 5
 
 _ZEROS = bytes(64 * KiB)
 
