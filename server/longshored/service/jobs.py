@@ -1,7 +1,6 @@
 """JobService: translate, ask the scheduler or the store, translate back."""
 
 from collections.abc import Awaitable
-from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -10,9 +9,12 @@ from longshore.v1 import watch_pb2
 
 from ..errors import Kind, ServiceError, field_invalid
 from ..job.model import CompletionMode, Job
+from ..job.progress import Progress
+from ..job.replace import replace
 from ..job.states import Verb
 from ..scheduler.newjob import Caller
 from ..scheduler.scheduler import Scheduler
+from ..store.listing import Stored
 from ..store.reader import Reader
 from . import checks, enums, frames, requests, traces, wiretime
 from .callers import Origin
@@ -131,31 +133,34 @@ class JobService:
         self, chosen: Selection, head: int, after: int | None, size: int
     ) -> bytes:
         """A serialised ListJobsResponse: jobs as they are kept, not built anew."""
-        jobs = self._reader.list_jobs(chosen.query, after=after, limit=size + 1)
+        jobs = self._reader.list_stored(chosen.query, after=after, limit=size + 1)
         parts: list[bytes] = []
         shown = 0
-        for job in jobs[:size]:
-            body = self._encode(job)
+        for stored in jobs[:size]:
+            body = self._encode(stored)
             if parts and shown + len(body) > _PAGE_BYTES:
                 break
             parts.append(frames.field(_JOBS, body))
             shown += len(body)
         rest = pb.ListJobsResponse(cursor=self._hub.log.frames.cursor(head))
         if len(parts) < len(jobs):
-            place = Place(head, jobs[len(parts) - 1].create_revision)
+            place = Place(head, jobs[len(parts) - 1].number)
             rest.next_page_token = self._pages.seal(place, chosen.key)
         return b"".join(parts) + rest.SerializeToString()
 
-    def _encode(self, job: Job) -> bytes:
-        current = self._with_progress(job)
-        if current is job:
-            return self._wire.encode(job)
-        return self._wire.fresh(current)
+    def _encode(self, stored: Stored) -> bytes:
+        """The job as it is kept, unless its worker knows it better."""
+        progress = self._scheduler.progress(stored.number)
+        if progress is None:
+            known = self._wire.known(stored.number, stored.revision)
+            return self._wire.encode(stored.job()) if known is None else known
+        job = stored.job()
+        return self._wire.fresh(job if job.is_final else _with(job, progress))
 
     def _with_progress(self, job: Job) -> Job:
         """The job with what its worker says now; the store holds an older word."""
         progress = None if job.is_final else self._scheduler.progress(job.number)
-        return job if progress is None else replace(job, progress=progress)
+        return job if progress is None else _with(job, progress)
 
     async def WaitJob(
         self, request: pb.WaitJobRequest, caller: Caller
@@ -281,6 +286,10 @@ class JobService:
 
     async def _get(self, job_id: str) -> Job:
         return await self._reads.call(self._reader.get, job_id)
+
+
+def _with(job: Job, progress: Progress) -> Job:
+    return replace(job, progress=progress)
 
 
 class VerbRequest(Protocol):

@@ -13,7 +13,7 @@ from .translate_job import job_to_wire
 
 # About half a kilobyte each. Lists that are polled and watches that open meet the
 # same finished jobs again and again.
-_KEPT_JOBS = 4096
+_KEPT_JOBS = 16384
 
 _NO_VERBS: frozenset[Verb] = frozenset()
 
@@ -39,6 +39,10 @@ class JobWire:
 
     def message(self, job: Job) -> job_pb2.Job:
         return job_pb2.Job.FromString(self.fresh(job))
+
+    def known(self, number: int, revision: int) -> bytes | None:
+        """What encode() made of a job at a revision, if it is kept."""
+        return self._kept.get((number, revision))
 
     def encode(self, job: Job) -> bytes:
         """The job as the store has it at its revision."""

@@ -8,6 +8,7 @@ The rarest group of facets leads; the others are looked up for each candidate.
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from ..job.model import Job
 from ..job.states import FINAL, State
@@ -37,7 +38,7 @@ AND (SELECT state FROM jobs WHERE jobs.number = run.number)
 """
 
 _PAGE = """
-SELECT jobs.record FROM (
+SELECT jobs.number, jobs.revision, jobs.record FROM (
     {runs}
     ORDER BY number DESC LIMIT ?
 ) AS found
@@ -45,7 +46,7 @@ JOIN jobs ON jobs.number = found.number
 """
 
 _BY_IDS = """
-SELECT jobs.record FROM json_each(?) AS asked
+SELECT jobs.number, jobs.revision, jobs.record FROM json_each(?) AS asked
 JOIN job_ids ON job_ids.job_id = asked.value
 JOIN jobs ON jobs.number = job_ids.number
 WHERE jobs.number < ? ORDER BY jobs.number DESC
@@ -57,27 +58,38 @@ _NEWEST = (1 << 63) - 1
 _UNFINISHED = frozenset(State) - FINAL
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A job as it lies in the store: whoever knows this revision need not read it."""
+
+    number: int
+    revision: int
+    record: str
+
+    def job(self) -> Job:
+        return decode(self.record)
+
+
 def page(
     connection: sqlite3.Connection, query: JobQuery, *, after: int | None, limit: int
-) -> list[Job]:
+) -> list[Stored]:
     before = _NEWEST if after is None else after
     if query.job_ids:
         return _named(connection, query, before, limit)
     lead, others = _split(connection, query, before)
     text, values = _joined(_runs(query, lead, others, before))
     rows = connection.execute(_PAGE.format(runs=text), (*values, limit)).fetchall()
-    # The right jobs, but a join promises no order.
-    jobs = [decode(row[0]) for row in rows]
-    return sorted(jobs, key=lambda job: job.create_revision, reverse=True)
+    # The right jobs, but a join promises no order. By number, which comes first.
+    return [Stored(*row) for row in sorted(rows, reverse=True)]
 
 
 def _named(
     connection: sqlite3.Connection, query: JobQuery, before: int, limit: int
-) -> list[Job]:
+) -> list[Stored]:
     ids = json.dumps(sorted(query.job_ids))
     rows = connection.execute(_BY_IDS, (ids, before)).fetchall()
-    jobs = (decode(row[0]) for row in rows)
-    return [job for job in jobs if query.matches(job)][:limit]
+    found = (Stored(*row) for row in rows)
+    return [stored for stored in found if query.matches(stored.job())][:limit]
 
 
 Facets = tuple[str, ...]

@@ -18,7 +18,7 @@ from .change import Change, ChangeKind
 from .database import Database
 from .faults import translating
 from .limits import SetLimit, read_limits
-from .listing import page
+from .listing import Stored, page
 from .query import JobQuery
 from .record import decode
 
@@ -100,6 +100,13 @@ class Reader:
 
     def list_jobs(self, query: JobQuery, *, after: int | None, limit: int) -> list[Job]:
         """A page of jobs, newest first, older than the create revision `after`."""
+        found = self.list_stored(query, after=after, limit=limit)
+        return [stored.job() for stored in found]
+
+    def list_stored(
+        self, query: JobQuery, *, after: int | None, limit: int
+    ) -> list[Stored]:
+        """As list_jobs(); the jobs are not read."""
         with self._connection() as connection, _one_state(connection):
             return page(connection, query, after=after, limit=limit)
 
@@ -197,6 +204,6 @@ def _change(
 
 def _chunks(connection: sqlite3.Connection, query: JobQuery) -> Chunks:
     after: int | None = None
-    while jobs := page(connection, query, after=after, limit=CHUNK):
-        yield jobs
-        after = jobs[-1].create_revision
+    while found := page(connection, query, after=after, limit=CHUNK):
+        yield [stored.job() for stored in found]
+        after = found[-1].number
