@@ -17,17 +17,19 @@ Ticket = int
 """A place in the line: the count of bytes (or operations) at its end."""
 
 # The fullest window of 100 ms holds at most what the peak rate lets through, what
-# may go early and one request more: 104 + 1 + 3 ms worth, below 1.1 times its
+# may go early, and the requests that went before it and were over late, of which
+# two are not rare where three threads copy: 104 + 1 + 3 ms worth, below 1.1 times its
 # share. The 4 % also are the part of the time that may be lost and made good.
 PEAK = 1.04
 EARLY_SECONDS = 0.001
-CHUNK_SECONDS = 0.003
+CHUNK_SECONDS = 0.0017
 
 # The longest stall of threads that wait in the line that is made good.
 STALL_SECONDS = 1.0
 # What time without anybody in the line may earn. It must cover a slow request, or
-# a single thread would pay for it twice; and be small in ten seconds.
-IDLE_SECONDS = 0.02
+# a single thread would pay for it twice, and the flush of a batch at 1 GB/s; and be
+# small in ten seconds.
+IDLE_SECONDS = 0.03
 
 # One page is the least that is worth a request; past 1 MiB a request gains no
 # more speed and delays a pause.
