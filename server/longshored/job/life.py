@@ -6,6 +6,8 @@ new state. A function that has nothing to do returns the very same Job, so
 "did anything change" is an identity test.
 """
 
+from typing import Any
+
 from ..clock import Instant
 from ..errors import Kind, ServiceError
 from .model import (
@@ -23,7 +25,7 @@ from .model import (
     Worker,
 )
 from .replace import replace
-from .states import Answer, State, Verb, answer, check_move, verbs_allowed
+from .states import FINAL, Answer, State, Verb, answer, check_move, verbs_allowed
 
 SYSTEM = "longshored"
 """The actor of what nobody asked for."""
@@ -31,17 +33,26 @@ SYSTEM = "longshored"
 AFTER_RESTART = Pending(PendingReason.RECOVERY, "Waits to be taken up after a restart")
 
 
-def move(job: Job, new: State, now: Instant, reason: str, actor: str = SYSTEM) -> Job:
-    """The one door to a state: checks the table and writes history and times."""
+def move(
+    job: Job,
+    new: State,
+    now: Instant,
+    reason: str,
+    actor: str = SYSTEM,
+    **others: Any,
+) -> Job:
+    """The one door to a state: checks the table and writes history and times.
+
+    `others` are fields that change with it: one new Job for all.
+    """
     check_move(job.state, new)
     step = Transition(new, now, reason, actor)
     history = (*job.history, step)
     if len(history) > HISTORY_LENGTH:
         history = (history[0], *history[-HISTORY_LENGTH + 1 :])
-    moved = replace(job, state=new, history=history)
-    if moved.is_final:
-        return replace(moved, end_time=now, pending=None, pauses=(), worker=None)
-    return moved
+    if new in FINAL:
+        others |= {"end_time": now, "pending": None, "pauses": (), "worker": None}
+    return replace(job, state=new, history=history, **others)
 
 
 def create(job: Job, now: Instant) -> Job:
@@ -162,14 +173,16 @@ def check_dismiss(job: Job) -> None:
 
 
 def started(job: Job, worker: Worker, now: Instant) -> Job:
-    running = replace(
+    return move(
         job,
+        State.RUNNING,
+        now,
+        "started",
         worker=worker,
         attempts=worker.attempt,
         pending=None,
         start_time=now if job.start_time is None else job.start_time,
     )
-    return move(running, State.RUNNING, now, "started")
 
 
 def waits(job: Job, pending: Pending) -> Job:
@@ -179,8 +192,7 @@ def waits(job: Job, pending: Pending) -> Job:
 
 def requeued(job: Job, pending: Pending, now: Instant) -> Job:
     """The worker could not begin, since what it needs is taken: it waits again."""
-    queued = move(job, State.QUEUED, now, pending.message)
-    return replace(queued, worker=None, pending=pending)
+    return move(job, State.QUEUED, now, pending.message, worker=None, pending=pending)
 
 
 def parked(job: Job, now: Instant) -> Job:
@@ -204,11 +216,11 @@ def diverged(job: Job, now: Instant) -> Job:
     return move(job, State.RUNNING, now, "no longer converged")
 
 
-def worked(job: Job, now: Instant) -> Job:
+def worked(job: Job, now: Instant, **others: Any) -> Job:
     """Own work done. A member of a group waits for the others (`group.settle`)."""
     done = State.PENDING if job.group is None else State.WAITING
     reason = "work done" if done is State.PENDING else "waits for its group"
-    return move(job, done, now, reason)
+    return move(job, done, now, reason, **others)
 
 
 def group_done(job: Job, now: Instant) -> Job:
@@ -233,8 +245,8 @@ def ended(job: Job, now: Instant, reason: str = "", actor: str = SYSTEM) -> Job:
     return move(job, final, now, reason or cause.message, actor)
 
 
-def succeeded(job: Job, now: Instant) -> Job:
-    return move(job, State.SUCCEEDED, now, "finalized")
+def succeeded(job: Job, now: Instant, **others: Any) -> Job:
+    return move(job, State.SUCCEEDED, now, "finalized", **others)
 
 
 # Restart.
@@ -248,5 +260,11 @@ def adopt(job: Job, now: Instant) -> Job:
     """
     if job.state in (State.QUEUED, State.ABORTING):
         return replace(job, worker=None) if job.worker else job
-    queued = move(job, State.QUEUED, now, "daemon restarted")
-    return replace(queued, worker=None, pending=AFTER_RESTART)
+    return move(
+        job,
+        State.QUEUED,
+        now,
+        "daemon restarted",
+        worker=None,
+        pending=AFTER_RESTART,
+    )

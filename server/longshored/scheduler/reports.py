@@ -125,10 +125,9 @@ class Reports:
         """Own work done, unless the job is being unwound by now."""
 
         def change(tx: Transaction, job: Job) -> Job:
-            job = replace(job, progress=progress)
             if job.state is State.ABORTING:
-                return job
-            return life.worked(job, tx.now)
+                return replace(job, progress=progress)
+            return life.worked(job, tx.now, progress=progress)
 
         return self._write(claim, change)
 
@@ -155,8 +154,9 @@ class Reports:
 
         def decide(tx: Transaction) -> None:
             for claim, (result, progress) in results.items():
-                job = replace(_mine(tx, claim), result=result, progress=progress)
-                self._decisions.put(tx, life.succeeded(job, tx.now))
+                job = _mine(tx, claim)
+                ended = life.succeeded(job, tx.now, result=result, progress=progress)
+                self._decisions.put(tx, ended)
 
         self._run(decide)
 
