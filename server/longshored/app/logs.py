@@ -20,6 +20,9 @@ from ..config.settings import LogSettings
 # counted: a log that nobody reads must not fill the memory.
 MOST_WAITING = 10_000
 
+# Between two writes: not felt by who reads the log, and tens of lines under load.
+LULL_SECONDS = 0.01
+
 
 class LogWriter:
     """A stream for loggers: `write` only queues."""
@@ -33,6 +36,8 @@ class LogWriter:
         self._lines: deque[str] = deque()
         self._dropped = 0
         self._closing = False
+        # Cuts the last lull short.
+        self._closed = threading.Event()
 
     def start(self) -> "LogWriter":
         self._thread.start()
@@ -56,12 +61,15 @@ class LogWriter:
         with self._wakeup:
             self._closing = True
             self._wakeup.notify()
+        self._closed.set()
         self._thread.join()
 
     def _serve(self) -> None:
         while text := self._take():
             self._stream.write(text)
             self._stream.flush()
+            # Under load there is more at once, and one write takes it all.
+            self._closed.wait(LULL_SECONDS)
 
     def _take(self) -> str:
         """Everything that waits, or nothing at the end."""
