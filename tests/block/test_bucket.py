@@ -237,8 +237,8 @@ def test_waiting_exactly_as_told_is_enough_even_after_petabytes() -> None:
         (None, 1 * MiB),
         (1, 4 * KiB),
         (1e6, 4 * KiB),
-        (10e6, 16 * KiB),
-        (100e6, 164 * KiB),
+        (10e6, 12 * KiB),
+        (100e6, 144 * KiB),
         (1e9, 1 * MiB),
     ],
 )
