@@ -11,6 +11,7 @@ from longshore.v1 import job_options_pb2, job_pb2, watch_pb2
 from longshore.v1 import job_service_pb2 as pb
 from longshored.drivers.base import Plan
 from longshored.errors import Kind, ServiceError
+from longshored.units import MiB
 from tests.support.calls import create, finished, pull, refusal, seconds, wait
 from tests.support.daemon import PATIENCE, Stubs
 from tests.support.drivers import Scripted, Steady, node, raising
@@ -312,6 +313,19 @@ def test_a_plan_tells_and_makes_nothing(stubs: Stubs, driver: Scripted) -> None:
     assert told.queue_position == 0
     assert told.holds[0].node.uri == "file:///images/disk.qcow2"
     assert not stubs.jobs.ListJobs(pb.ListJobsRequest()).jobs
+
+
+def test_a_plan_under_a_limit_says_how_long_it_takes(
+    stubs: Stubs, driver: Scripted
+) -> None:
+    driver.script("disk", plan=Plan(read=30 * MiB, nodes=(node("disk"),)))
+    request = pull()
+    assert not stubs.jobs.PlanJob(pb.PlanJobRequest(request=request)).plan.HasField(
+        "estimate"
+    )
+    request.options.speed_bytes_per_second = 2 * MiB
+    told = stubs.jobs.PlanJob(pb.PlanJobRequest(request=request)).plan
+    assert told.estimate.low.seconds == told.estimate.high.seconds == 15
 
 
 def test_a_plan_names_who_is_in_the_way(stubs: Stubs, driver: Scripted) -> None:

@@ -68,9 +68,11 @@ class PullWork:
         self._backing = Backing()
 
     def run(self) -> None:
+        self._context.meter.phase("copy", 1, 2)
         self._batches.run()
 
     def prepare(self) -> None:
+        self._context.meter.phase("finalize", 2, 2)
         self._check_files()
         self._backing = self._new_backing()
         # Raises if the header has no room for the name.

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from google.rpc import status_pb2
 
-from longshore.v1 import image_pb2, job_plan_pb2, node_pb2
+from longshore.v1 import image_pb2, job_plan_pb2, job_progress_pb2, node_pb2
 
 from ..errors import Kind, ServiceError
 from ..job.model import Pending, PendingReason
 from ..job.nodes import Node
 from ..scheduler.newjob import NewJob, Planned
-from . import status
+from . import status, wiretime
 from .translate_image import file_uri
 from .translate_job import node_to_proto
 
@@ -31,8 +31,20 @@ def plan_to_proto(new: NewJob, planned: Planned) -> job_plan_pb2.JobPlan:
         ],
         holds=[_hold(node, planned.blockers) for node in plan.nodes],
         queue_position=None if obstacles else planned.queue_position,
+        estimate=_estimate(new, plan.read),
         cancel_effect=plan.cancel_leaves,
         obstacles=obstacles,
+    )
+
+
+def _estimate(new: NewJob, read: int) -> job_progress_pb2.JobEta | None:
+    """What the job's own limit makes of it; without one nothing is known before."""
+    speed = new.options.rate.speed_bytes_per_second
+    if speed is None:
+        return None
+    span = wiretime.duration(read / speed)
+    return job_progress_pb2.JobEta(
+        low=span, high=span, basis=job_progress_pb2.ETA_BASIS_RATE_LIMIT
     )
 
 
