@@ -240,6 +240,8 @@ def device(tmp_path: Path) -> Iterator[str]:
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
+        if os.environ.get("CI") == "true":
+            raise
         pytest.skip("no loop device to be had: block devices are left out")
     name = done.stdout.strip()
     yield name
