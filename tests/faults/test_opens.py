@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 CALLS = "open,openat,openat2,connect,socket"
 
-# `openat2(5</root>, "name", {...}) = 7</root/name>`: what it became is at the end.
+# `openat2(5</images>, "name", {...}) = 7</images/name>`: what it became is at the end.
 _OPENED = re.compile(r"\bopen(?:at2?)?\(.*\) += \d+<(.*)>$")
 
 # Who holds an image is read from here; of other processes nothing else.
