@@ -55,8 +55,8 @@ def test_a_pull_that_was_being_paused_ends_well(rig: Rig, step: str, hit: int) -
     rig.must_die()
     rig.start()
     with rig.daemon.client() as client:
-        unlimit(rig)
         assert say(client, "ResumeJob", requests(job_service_pb2.ResumeJobRequest, rig))
+    unlimit(rig)
     rig.finish_well()
 
 
