@@ -80,7 +80,7 @@ protoc:
 	@protoc -Iproto -Ithird_party -o build/protoc.binpb $(PROTOS)
 
 check: lint
-	@$(PYTEST) -m "not slow and not qemu and not deploy"
+	@$(PYTEST) -m "not slow and not qemu and not deploy and not clients"
 
 # Both are run, whichever fails, and the last word is pytest's.
 test: packages setup

@@ -1,0 +1,1 @@
+"""Six small programs that use the library; `run NAME` starts one."""

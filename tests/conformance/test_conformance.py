@@ -1,0 +1,52 @@
+"""Every scenario with every client: the Python ones always, the others once built."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from .languages import LANGUAGES, Language, known_failing
+from .play import STEP_SECONDS
+from .process import DriverFailure
+from .runner import Runner
+from .scenario import Scenario, load
+
+SCENARIOS = load()
+
+
+def is_built(language: Language) -> bool:
+    """Does its driver answer at all?"""
+    if not language.driver.exists():
+        return False
+    process = language.start()
+    try:
+        process.ask({"op": "hello"}, STEP_SECONDS)
+    except DriverFailure:
+        return False
+    finally:
+        process.end()
+    return True
+
+
+@pytest.fixture(scope="module", params=LANGUAGES)
+def runner(request: pytest.FixtureRequest) -> Iterator[Runner]:
+    language: Language = LANGUAGES[request.param]
+    if not os.environ.get("CI") == "true" and not is_built(language):
+        pytest.skip(f"the client of {language.name} is not built: make clients")
+    runner = Runner(language)
+    yield runner
+    runner.close()
+
+
+@pytest.mark.clients
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda one: one.name)
+def test_conformance(runner: Runner, scenario: Scenario) -> None:
+    verdict = runner.run(scenario)
+    assert verdict.is_good, verdict.why
+
+
+def test_what_is_known_to_fail_exists() -> None:
+    names = {scenario.name for scenario in SCENARIOS}
+    for language, scenario in known_failing():
+        assert language in LANGUAGES
+        assert scenario in names
