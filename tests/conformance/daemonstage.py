@@ -1,9 +1,11 @@
 """Moves of the real daemon: in this process, as a process to be killed, behind TLS."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from longshore.v1 import image_pb2, image_service_pb2, job_pb2, job_service_pb2
+from longshored.block.locks import WRITER
 from longshored.config.settings import (
     AccessSettings,
     ServerSettings,
@@ -21,6 +23,7 @@ from tests.support.certificates import (
 )
 from tests.support.credentials import OPERATOR_TOKEN, TOKENS, VIEWER_TOKEN
 from tests.support.daemon import DaemonProcess, LocalDaemon, Place, Stubs
+from tests.support.lockers import python_holder
 
 from .scenario import Scenario
 from .stage import Stage
@@ -37,8 +40,10 @@ class DaemonStage(Stage):
         super().__init__(directory, scenario)
         self.place = Place(directory)
         self.names["address"] = self.place.address
+        self.names["socket"] = self.place.address.removeprefix("unix:")
         self.names["root"] = str(self.place.root)
         self._daemon: LocalDaemon | None = None
+        self._more = ExitStack()
 
     def sections(self) -> dict[str, Any]:
         """Its settings that are not the usual ones."""
@@ -53,6 +58,7 @@ class DaemonStage(Stage):
         self.move_start()
 
     def close(self) -> None:
+        self._more.close()
         if self._daemon is not None:
             self._daemon.stop_once()
 
@@ -91,6 +97,20 @@ class DaemonStage(Stage):
         """A file that may be no image at all."""
         (self.place.root / name).write_bytes(text.encode())
 
+    def move_hold(self, name: str) -> None:
+        """Let a process that is not the daemon's write an image."""
+        holder = python_holder(self.place.root / name, WRITER.uses, WRITER.unshared)
+        self.names["pid"] = str(self._more.enter_context(holder))
+
+    def move_unlimit(self, job_id: str) -> None:
+        """Someone else takes the limit of a job away."""
+        request = job_service_pb2.UpdateJobRequest(job_id=job_id)
+        request.options.SetInParent()
+        request.update_mask.paths.append("speed_bytes_per_second")
+        stubs = self._stubs()
+        stubs.jobs.UpdateJob(request)
+        stubs.close()
+
     def move_until(self, job_id: str, state: str) -> None:
         """Wait for a state, or for the end."""
         stubs = self._stubs()
@@ -114,6 +134,7 @@ class ProcessStage(DaemonStage):
         self.process = DaemonProcess(self.place)
 
     def close(self) -> None:
+        self._more.close()
         self.process.end()
 
     def move_start(self) -> None:
@@ -156,6 +177,11 @@ class TlsStage(DaemonStage):
                 operators=("dns:operator.test",), token_file=self.directory / "tokens"
             ),
         }
+
+    def move_write_secret(self, name: str, text: str) -> None:
+        """As a whole, as those do who change a token."""
+        new = write(self.directory / f"{name}.new", text.encode(), 0o600)
+        new.rename(self.directory / name)
 
     def move_start(self) -> None:
         super().move_start()

@@ -47,12 +47,12 @@ class ScriptedServer(FakeServer):
     def _page(
         self, request: job_service_pb2.ListJobsRequest
     ) -> job_service_pb2.ListJobsResponse:
-        """A page token is the number of jobs that were on the pages before."""
+        """Of the jobs of a page those that are wanted: it may be empty."""
         begin = int(request.page_token or 0)
         end = begin + (request.page_size or 100)
-        jobs = [job for job in reversed(self.jobs.values()) if _wanted(request, job)]
+        jobs = list(reversed(self.jobs.values()))
         return job_service_pb2.ListJobsResponse(
-            jobs=jobs[begin:end],
+            jobs=[job for job in jobs[begin:end] if _wanted(request, job)],
             next_page_token=str(end) if end < len(jobs) else "",
             cursor=self.cursor(self.head),
         )

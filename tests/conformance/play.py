@@ -1,10 +1,13 @@
 """Plays a scenario with one driver: its steps, in order, until one misses."""
 
 import tempfile
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import grpc
 
 from .daemonstage import DaemonStage, ProcessStage, TlsStage
 from .expect import filled, misses, taken
@@ -28,7 +31,7 @@ STAGES: dict[str, type[Stage]] = {
 VERBS = ("do", "send", "receive", "fake", "daemon")
 
 # Not fields of the op, but of the step.
-_OURS = {*VERBS, "ok", "error", "save", "limit"}
+_OURS = {*VERBS, "ok", "error", "save", "took", "limit"}
 
 _CLIENT_OPS_WITHOUT = {"hello", "parse", "format", "nonsense"}
 
@@ -64,22 +67,25 @@ class Play:
             self._do(step)
         except (Missed, DriverFailure) as error:
             raise Missed(f"step {number} ({_title(step)}): {error}") from error
-        except AssertionError as error:
+        except (AssertionError, grpc.RpcError, OSError) as error:
             raise Missed(f"step {number} ({_title(step)}): {error!r}") from error
 
     def _do(self, step: Fields) -> None:
         limit = step.get("limit", STEP_SECONDS)
         fields = {key: value for key, value in step.items() if key not in _OURS}
+        began = time.monotonic()
         match step:
             case {"fake": verb} | {"daemon": verb}:
+                # A job may have an error: a move answers none.
+                fields |= {"error": step.pop("error")} if "error" in step else {}
                 self._judge(step, {"ok": self.stage.move(verb, fields)})
             case {"do": op}:
                 self._send(op, fields)
-                self._receive(step, limit)
+                self._receive(step, limit, began)
             case {"send": op}:
                 self._send(op, fields)
             case _:
-                self._receive(step, limit)
+                self._receive(step, limit, began)
 
     def _send(self, op: str, fields: Fields) -> None:
         self.pending.append(self.process.send(self._whole(op, fields)))
@@ -91,6 +97,7 @@ class Play:
         if op.startswith("watch_") and op != "watch_take":
             fields.setdefault("watch", "w")
         if op == "connect":
+            fields |= fields.pop("credentials", {})
             if self.scenario.environment is None:
                 fields.setdefault("address", self.stage.names.get("address"))
             self.clients.append(fields["client"])
@@ -101,17 +108,19 @@ class Play:
         given = {k: v for k, v in fields.items() if v is not None or k in keeps_null}
         return {"op": op, **given}
 
-    def _receive(self, step: Fields, limit: float) -> None:
+    def _receive(self, step: Fields, limit: float, began: float) -> None:
         answer = self.process.receive(self.pending.popleft(), limit)
         if "error" in answer and step.get("do") == "connect":
             self.clients.pop()
-        self._judge(step, answer)
+        self._judge(step, {**answer, "took": time.monotonic() - began})
 
     def _judge(self, step: Fields, answer: Fields) -> None:
         wished = "error" if "error" in step else "ok"
         if wished not in answer:
             raise Missed(f"answered {_short(answer)}")
         wrong = list(misses(step.get(wished) or {}, answer[wished]))
+        if "took" in step:
+            wrong += misses(step["took"], answer["took"], "the time")
         if wrong:
             raise Missed("; ".join(wrong)[:2000])
         for name, path in step.get("save", {}).items():

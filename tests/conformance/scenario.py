@@ -1,5 +1,6 @@
 """Scenarios as they are written: YAML, one list of them a file."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,12 +8,13 @@ from typing import Any
 
 import yaml
 
+VECTORS = Path(__file__).parents[1] / "vectors" / "units.json"
+
 FOLDER = Path(__file__).parent / "scenarios"
 
 SERVERS = ("none", "fake", "daemon", "process", "daemon-tls", "daemon-mtls")
 
 _KNOWN = {"name", "server", "about", "steps", "connect", "environment", "each", "with"}
-_STEP = {"do", "send", "receive", "fake", "daemon", "ok", "error", "save", "limit"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ def _scenario(family: str, raw: dict[str, Any]) -> Scenario:
     assert not complaint, f"scenario {raw.get('name')}: {complaint}"
     more: dict[str, Any] = {}
     if "each" in raw:
-        more["each"] = tuple(raw["each"])
+        more["each"] = _rows(raw["each"])
     if "connect" in raw:
         more["connect"] = raw["connect"] or None
     return Scenario(
@@ -62,6 +64,16 @@ def _scenario(family: str, raw: dict[str, Any]) -> Scenario:
         raw.get("environment"),
         **more,
     )
+
+
+def _rows(each: Any) -> tuple[dict[str, Any], ...]:
+    """As they stand, or one for each vector: `size valid` of tests/vectors."""
+    if not isinstance(each, str):
+        return tuple(each)
+    what, which = each.split()
+    vectors = json.loads(VECTORS.read_text())[what][which]
+    rows = [one if isinstance(one, dict) else {"text": one} for one in vectors]
+    return tuple({**row, "value": str(row.get("value"))} for row in rows)
 
 
 def _complaints(raw: dict[str, Any]) -> Iterator[str]:

@@ -30,6 +30,10 @@ class Stage:
         assert move, f"{type(self).__name__} has no move {verb!r}"
         return move(**fields) or {}
 
+    def move_same(self, values: list[Any]) -> None:
+        """What was saved on the way must be one and the same."""
+        assert all(value == values[0] for value in values), values
+
 
 @contextmanager
 def opened(stage: Stage) -> Iterator[Stage]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from .languages import LANGUAGES, Language, known_failing
+from .languages import LANGUAGES, Language, known_failing, standing
 from .play import STEP_SECONDS
 from .process import DriverFailure
 from .runner import Runner
@@ -16,8 +16,6 @@ SCENARIOS = load()
 
 def is_built(language: Language) -> bool:
     """Does its driver answer at all?"""
-    if not language.driver.exists():
-        return False
     process = language.start()
     try:
         process.ask({"op": "hello"}, STEP_SECONDS)
@@ -28,10 +26,10 @@ def is_built(language: Language) -> bool:
     return True
 
 
-@pytest.fixture(scope="module", params=LANGUAGES)
+@pytest.fixture(scope="module", params=standing(), ids=lambda one: one.name)
 def runner(request: pytest.FixtureRequest) -> Iterator[Runner]:
-    language: Language = LANGUAGES[request.param]
-    if not os.environ.get("CI") == "true" and not is_built(language):
+    language: Language = request.param
+    if os.environ.get("CI") != "true" and not is_built(language):
         pytest.skip(f"the client of {language.name} is not built: make clients")
     runner = Runner(language)
     yield runner

@@ -177,5 +177,9 @@ class Watches:
         )
         if "cursor" in fields:
             request.resume_after.CopyFrom(parsed(fields["cursor"], watch_pb2.Cursor))
-        stub = self._clients[fields["client"]].stub()
-        return (len(frame.events.events) for frame in stub.WatchJobs(request))
+        call = self._clients[fields["client"]].stub().WatchJobs(request)
+        try:
+            for frame in call:
+                yield len(frame.events.events)
+        finally:
+            call.cancel()
