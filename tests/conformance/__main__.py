@@ -4,7 +4,6 @@ Every scenario with every client, one line for each that misses, the matrix at t
 """
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -25,7 +24,6 @@ def silence(*line: object) -> NoReturn:
 
 
 def main() -> int:
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     structlog.configure(processors=[silence])
     arguments = _parser().parse_args()
     scenarios = _chosen(arguments.scenario)

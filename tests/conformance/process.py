@@ -31,7 +31,7 @@ class Process:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=_clean() | dict(environment),
+            env=clean_environment() | dict(environment),
             start_new_session=True,
         )
         self.said: list[str] = []
@@ -120,7 +120,8 @@ def _parsed(line: str) -> Fields:
     return answer
 
 
-def _clean() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
+    """What a program is started with: ours, without what is set for another daemon."""
     inherited = {
         key: value for key, value in os.environ.items() if not key.startswith(_OURS)
     }

@@ -1,1 +1,0 @@
-"""Six small programs that use the library; `run NAME` starts one."""
