@@ -3,6 +3,7 @@
 #   make demo       see the daemon flatten a chain, be killed, and finish
 #   make check      what must hold before a commit: under two minutes
 #   make test       everything, slow tests and QEMU included
+#   make clients    the client of every language: built, tested, proven alike
 #   make bench      speed, side by side with peers
 #   make image      the container image, without a registry (root, Debian 12)
 #   make deploy-test  the image, compose and Kubernetes, as a user runs them
@@ -82,13 +83,35 @@ protoc:
 check: lint
 	@$(PYTEST) -m "not slow and not qemu and not deploy and not clients"
 
-# Both are run, whichever fails, and the last word is pytest's.
-test: packages setup
+# All are run, whichever fails, and the last word is pytest's.
+test: packages client-packages setup
 	@$(if $(HAVE_QEMU),,echo "qemu-img, qemu-io are missing: their tests are left out")
 	@status=0; \
 	$(MAKE) --no-print-directory lint || status=1; \
-	$(PYTEST) -m "not deploy$(if $(HAVE_QEMU),, and not qemu)" || status=1; \
+	.ci/clients $(OTHER_CLIENTS) || status=1; \
+	$(WITH_MATRIX) -m "not deploy$(if $(HAVE_QEMU),, and not qemu)" || status=1; \
 	exit $$status
+
+# Ours are tested with the daemon; the others have a Makefile of their own.
+CLIENTS := $(patsubst clients/%/Makefile,%,$(wildcard clients/*/Makefile))
+OTHER_CLIENTS := $(filter-out python,$(CLIENTS))
+WITH_MATRIX = GRPC_VERBOSITY=NONE PYTHONPATH=. $(PYTEST) -p tests.conformance.report
+
+.PHONY: clients client-packages
+clients: client-packages setup
+	@status=0; \
+	.ci/clients $(CLIENTS) || status=1; \
+	$(WITH_MATRIX) -m clients tests/conformance || status=1; \
+	exit $$status
+
+# Go, Node 20 and Rust are newer than those of Debian 12: they have to be there.
+client-packages:
+	@.ci/packages javac:openjdk-17-jdk-headless mvn:maven cmake:cmake g++:g++ \
+	    protoc:protobuf-compiler grpc_cpp_plugin:protobuf-compiler-grpc \
+	    pkg-config:pkg-config /usr/include/grpcpp/grpcpp.h:libgrpc++-dev \
+	    /usr/include/google/protobuf/message.h:libprotobuf-dev \
+	    /usr/include/nlohmann/json.hpp:nlohmann-json3-dev \
+	    /usr/include/gtest/gtest.h:libgtest-dev
 
 .PHONY: packages bench-packages
 packages:

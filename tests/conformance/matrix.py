@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from .languages import LANGUAGES
 from .runner import Verdict
+from .scenario import load
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "clients.md"
 
@@ -14,12 +16,14 @@ _GOOD, _BAD, _KNOWN, _NOT_RUN = "✓", "✗", "known", "-"
 
 
 class Matrix:
-    """Verdicts by scenario and language, in the order in which they came."""
+    """Verdicts by scenario and language, in the order in which both are written."""
 
     def __init__(self, verdicts: Iterable[Verdict]) -> None:
         self._cells = {(one.scenario, one.language): one for one in verdicts}
-        self.scenarios = list(dict.fromkeys(scenario for scenario, _ in self._cells))
-        self.languages = list(dict.fromkeys(language for _, language in self._cells))
+        scenarios = {scenario for scenario, _ in self._cells}
+        languages = {language for _, language in self._cells}
+        self.scenarios = [one.name for one in load() if one.name in scenarios]
+        self.languages = [name for name in LANGUAGES if name in languages]
 
     def rows(self) -> Iterator[list[str]]:
         yield ["scenario", *self.languages]

@@ -1,11 +1,13 @@
 """Every scenario with every client: the Python ones always, the others once built."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 
 import pytest
 
 from .built import is_left_out
 from .languages import LANGUAGES, Language, known_failing, standing
+from .report import VERDICT
 from .runner import Runner
 from .scenario import Scenario, load
 
@@ -23,9 +25,15 @@ def runner(request: pytest.FixtureRequest) -> Iterator[Runner]:
 
 
 @pytest.mark.clients
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda one: one.name)
-def test_conformance(runner: Runner, scenario: Scenario) -> None:
+def test_conformance(
+    runner: Runner,
+    scenario: Scenario,
+    record_property: Callable[[str, object], None],
+) -> None:
     verdict = runner.run(scenario)
+    record_property(VERDICT, asdict(verdict))
     assert verdict.is_good, verdict.why
 
 
