@@ -14,7 +14,10 @@ import {
   parseSize,
 } from "@longshore/client";
 import { ImageSchema, MapExtentSchema } from "@longshore/client/v1/image";
-import { CreateImageRequestSchema, ImageService } from "@longshore/client/v1/image_service";
+import {
+  CreateImageRequestSchema,
+  ImageService,
+} from "@longshore/client/v1/image_service";
 import { JobInfoSchema } from "@longshore/client/v1/job_info";
 import { JobOptionsSchema } from "@longshore/client/v1/job_options";
 import { JobPlanSchema } from "@longshore/client/v1/job_plan";
@@ -23,9 +26,19 @@ import {
   CreateJobRequestSchema,
   JobService,
 } from "@longshore/client/v1/job_service";
-import { GetCapabilitiesResponseSchema, SystemService } from "@longshore/client/v1/system_service";
+import {
+  GetCapabilitiesResponseSchema,
+  SystemService,
+} from "@longshore/client/v1/system_service";
 import { JobSelectorSchema } from "@longshore/client/v1/watch";
-import { type Arguments, DriverError, read, readable, shown, shownJob } from "./json.js";
+import {
+  type Arguments,
+  DriverError,
+  read,
+  readable,
+  shown,
+  shownJob,
+} from "./json.js";
 
 type Operation = (args: Arguments, client: Client) => unknown;
 
@@ -36,7 +49,9 @@ export const OPERATIONS: Record<string, Operation> = {
     return { job_id: made.jobId, is_new: made.isNew, job: shownJob(made.job) };
   },
   create_group: async (args, client) => {
-    const made = await client.createGroup(read(CreateJobGroupRequestSchema, args.request));
+    const made = await client.createGroup(
+      read(CreateJobGroupRequestSchema, args.request),
+    );
     return {
       jobs: made.map(({ job }) => shownJob(job)),
       is_new: made.every(({ isNew }) => isNew),
@@ -88,7 +103,9 @@ export const OPERATIONS: Record<string, Operation> = {
     return { extents: found.map((extent) => shown(MapExtentSchema, extent)) };
   },
   create_image: async (args, client) => {
-    const image = await client.createImage(read(CreateImageRequestSchema, args.request));
+    const image = await client.createImage(
+      read(CreateImageRequestSchema, args.request),
+    );
     return { image: shown(ImageSchema, image) };
   },
   raw,
@@ -100,7 +117,15 @@ type Verb = (job: JobHandle, how: Arguments) => Promise<Job>;
 
 function verb(act: Verb): Operation {
   return async (args, client) => {
-    const { id, op, client: _, job_id, expected_revision, allow_missing, ...how } = args;
+    const {
+      id,
+      op,
+      client: _,
+      job_id,
+      expected_revision,
+      allow_missing,
+      ...how
+    } = args;
     const job = await act(client.job(job_id), {
       expectedRevision: expected_revision && BigInt(expected_revision),
       ...(allow_missing !== undefined && { allowMissing: allow_missing }),

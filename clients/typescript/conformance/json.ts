@@ -16,7 +16,7 @@ import {
   type Job,
   JobEnded,
   JobEventKind,
-  JobState,
+  type JobState,
   ServiceError,
   type Value,
 } from "@longshore/client";
@@ -69,7 +69,7 @@ export function shownValue(value: Value): Record<string, JsonValue> {
         kind: kindName(value.kind),
         revision: String(value.revision),
         job: shownJob(value.job),
-        previousState: enumName(value.previousState),
+        previousState: stateName(value.previousState),
         cursor: shownCursor(value.cursor),
       };
     case "progress":
@@ -92,11 +92,8 @@ export function kindName(kind: JobEventKind): string {
   return JobEventKind[kind] ?? String(kind);
 }
 
-export function stateName(state: JobState | undefined): string {
-  return JobState[state ?? 0] ?? String(state);
-}
-
-function enumName(state: JobState): string | number {
+/** The name of a state as JSON has it, or the number of one that is newer. */
+export function stateName(state: JobState): string | number {
   return JobStateSchema.value[state]?.name ?? state;
 }
 
@@ -119,10 +116,7 @@ export function shownError(error: unknown): object {
       reason: error.reason,
       domain: error.domain,
       metadata: error.metadata,
-      fieldViolations: error.fieldViolations.map(({ field, description }) => ({
-        field,
-        description,
-      })),
+      fieldViolations: error.fieldViolations,
       retryDelay: error.retryDelayMs === undefined ? null : error.retryDelayMs / 1000,
       requestId: error.requestId,
       message: error.message,

@@ -7,6 +7,7 @@ import {
   fromCall,
   type How,
   type Job,
+  JobState,
   type Value,
   type Watch,
 } from "@longshore/client";
@@ -29,7 +30,7 @@ interface Recorded {
   kind: string;
   job_id: string;
   revision: string;
-  state: string;
+  state: string | number;
 }
 
 /** A watch and, unless it is read value by value, what it has seen. */
@@ -44,36 +45,37 @@ interface Open {
 
 const open = new Map<string, Open>();
 
-export const OPERATIONS: Record<string, (args: Arguments, client: Client) => unknown> = {
-  watch_open: (args, client) => {
-    opened(args, client);
-    return {};
-  },
-  watch_next: next,
-  watch_cursor: (args) => ({ cursor: shownCursor(named(args).watch.cursor) }),
-  watch_close: async (args) => {
-    const { watch, values } = named(args);
-    watch.close();
-    await values.return();
-    open.delete(args.watch);
-    return {};
-  },
-  watch_take: async (args, client) => {
-    const values: object[] = [];
-    for await (const value of watchOf(args, client)) {
-      if (!CHANGES.includes(value.type)) continue;
-      values.push(shownValue(value));
-      if (values.length >= args.count) break;
-    }
-    return { values };
-  },
-  watch_record: (args, client) => {
-    void record(opened(args, client));
-    return {};
-  },
-  watch_recorded: recorded,
-  drain: (args, client) => (args.raw ? drainRaw(args, client) : drain(args, client)),
-};
+export const OPERATIONS: Record<string, (args: Arguments, client: Client) => unknown> =
+  {
+    watch_open: (args, client) => {
+      opened(args, client);
+      return {};
+    },
+    watch_next: next,
+    watch_cursor: (args) => ({ cursor: shownCursor(named(args).watch.cursor) }),
+    watch_close: async (args) => {
+      const { watch, values } = named(args);
+      watch.close();
+      await values.return();
+      open.delete(args.watch);
+      return {};
+    },
+    watch_take: async (args, client) => {
+      const values: object[] = [];
+      for await (const value of watchOf(args, client)) {
+        if (!CHANGES.includes(value.type)) continue;
+        values.push(shownValue(value));
+        if (values.length >= args.count) break;
+      }
+      return { values };
+    },
+    watch_record: (args, client) => {
+      void record(opened(args, client));
+      return {};
+    },
+    watch_recorded: recorded,
+    drain: (args, client) => (args.raw ? drainRaw(args, client) : drain(args, client)),
+  };
 
 function watchOf(args: Arguments, client: Client): Watch {
   const how: How = {
@@ -87,7 +89,10 @@ function watchOf(args: Arguments, client: Client): Watch {
     ...("stop_when_finished" in args && { stopWhenFinished: args.stop_when_finished }),
   };
   if (args.job_id !== undefined) return client.job(args.job_id).watch(how);
-  return client.watch({ ...how, select: args.select && read(JobSelectorSchema, args.select) });
+  return client.watch({
+    ...how,
+    select: args.select && read(JobSelectorSchema, args.select),
+  });
 }
 
 function milliseconds(seconds: number | undefined): number | undefined {
@@ -97,7 +102,14 @@ function milliseconds(seconds: number | undefined): number | undefined {
 function opened(args: Arguments, client: Client): Open {
   const watch = watchOf(args, client);
   const values = watch[Symbol.asyncIterator]();
-  const made: Open = { watch, values, events: [], resynced: 0, seen: 0n, error: undefined };
+  const made: Open = {
+    watch,
+    values,
+    events: [],
+    resynced: 0,
+    seen: 0n,
+    error: undefined,
+  };
   open.set(args.watch, made);
   return made;
 }
@@ -145,7 +157,7 @@ function row(kind: string, job: Job | undefined, revision: bigint): Recorded {
     kind,
     job_id: job?.jobId ?? "",
     revision: String(revision),
-    state: stateName(job?.state),
+    state: stateName(job?.state ?? JobState.UNSPECIFIED),
   };
 }
 
@@ -182,7 +194,9 @@ async function drainRaw(args: Arguments, client: Client): Promise<object> {
   };
   let events = 0;
   try {
-    for await (const { frame } of client.jobs.watchJobs(request, { signal: call.signal })) {
+    for await (const { frame } of client.jobs.watchJobs(request, {
+      signal: call.signal,
+    })) {
       if (frame.case === "events") events += frame.value.events.length;
       if (events >= args.count) break;
     }

@@ -137,7 +137,7 @@ export class Client implements Disposable {
   }
 
   /** Populate `top` from its backing chain, wholly or down to `base`. */
-  pull(
+  async pull(
     top: ImageName,
     how: Omit<CreateJob, "info"> & Chained & { readonly base?: ImageName } = {},
   ): Promise<JobHandle> {
@@ -168,7 +168,7 @@ export class Client implements Disposable {
   }
 
   /** Change what the jobs of a group share now. */
-  updateGroup(
+  async updateGroup(
     groupId: string,
     rateLimit: MessageInitShape<typeof RateLimitSchema>,
     { paths, ...given }: Masked = {},
@@ -244,7 +244,7 @@ export class Client implements Disposable {
   }
 
   /** What the daemon is and can do. */
-  capabilities(given: Given = {}): Promise<GetCapabilitiesResponse> {
+  async capabilities(given: Given = {}): Promise<GetCapabilitiesResponse> {
     return ask(this.system.getCapabilities, {}, given);
   }
 

@@ -208,10 +208,10 @@ const TRANSPORT = new Set([
 export function fromCall(error: unknown): Error {
   if (!(error instanceof ConnectError)) return error as Error;
   if (error.cause instanceof LongshoreError) return error.cause;
-  if (error.rawMessage.startsWith("cannot encode"))
+  if (error.rawMessage.startsWith("serialize binary:"))
     return new BadArgument(error.rawMessage);
   const cause = { cause: error };
-  const service = fromStatus(asStatus(error), cause);
+  const service = fromStatus(asStatus(error));
   if (service !== undefined) return service;
   const code = known(error.code);
   const message = error.rawMessage || Code[code];
@@ -224,23 +224,21 @@ export function fromCall(error: unknown): Error {
  * The error of a google.rpc.Status, of a call or of a job; undefined if it holds no
  * ErrorInfo of the daemon.
  */
-export function fromStatus(
-  status: Status,
-  options?: ErrorOptions,
-): ServiceError | undefined {
+export function fromStatus(status: Status): ServiceError | undefined {
   const info = detail(status, ErrorInfoSchema);
   if (info?.domain !== DOMAIN) return undefined;
   const retry = detail(status, RetryInfoSchema);
+  const bad = detail(status, BadRequestSchema)?.fieldViolations ?? [];
   const facts = {
     code: known(status.code),
     reason: info.reason,
     domain: info.domain,
     metadata: info.metadata,
-    fieldViolations: detail(status, BadRequestSchema)?.fieldViolations ?? [],
+    fieldViolations: bad.map(({ field, description }) => ({ field, description })),
     retryDelayMs: retry && milliseconds(retry.retryDelay),
     requestId: detail(status, RequestInfoSchema)?.requestId ?? "",
   };
-  return new (CLASSES.get(info.reason) ?? ServiceError)(status.message, facts, options);
+  return new (CLASSES.get(info.reason) ?? ServiceError)(status.message, facts);
 }
 
 /** The first detail of this type, if there is one that can be read. */

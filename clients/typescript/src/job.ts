@@ -48,15 +48,15 @@ export class JobHandle {
     readonly isNew = false,
   ) {}
 
-  get(given: Given = {}): Promise<Job> {
+  async get(given: Given = {}): Promise<Job> {
     return this.#ask(this.client.jobs.getJob, { jobId: this.jobId }, given);
   }
 
-  pause(how: Expecting & { readonly comment?: string } = {}): Promise<Job> {
+  async pause(how: Expecting & { readonly comment?: string } = {}): Promise<Job> {
     return this.#verb(this.client.jobs.pauseJob, how);
   }
 
-  resume(how: Expecting = {}): Promise<Job> {
+  async resume(how: Expecting = {}): Promise<Job> {
     return this.#verb(this.client.jobs.resumeJob, how);
   }
 
@@ -73,25 +73,29 @@ export class JobHandle {
     return wait ? this.wait({ throwOnFailure: false, signal: how.signal }) : job;
   }
 
-  complete(how: Expecting & { readonly mode?: CompletionMode } = {}): Promise<Job> {
+  async complete(
+    how: Expecting & { readonly mode?: CompletionMode } = {},
+  ): Promise<Job> {
     return this.#verb(this.client.jobs.completeJob, {
       mode: CompletionMode.SWITCH,
       ...how,
     });
   }
 
-  finalize(how: Expecting = {}): Promise<Job> {
+  async finalize(how: Expecting = {}): Promise<Job> {
     return this.#verb(this.client.jobs.finalizeJob, how);
   }
 
   /** Forget the job. Answers its last word, or an empty one if it was gone. */
-  dismiss(how: Expecting & { readonly allowMissing?: boolean } = {}): Promise<Job> {
+  async dismiss(
+    how: Expecting & { readonly allowMissing?: boolean } = {},
+  ): Promise<Job> {
     // If the first answer was lost the job may be gone by now, as it should be.
     return this.#verb(this.client.jobs.dismissJob, how, { allowMissing: true });
   }
 
   /** Change the rate limit now; undefined takes it away. */
-  setSpeed(
+  async setSpeed(
     bytesPerSecond: bigint | number | undefined,
     given: Given = {},
   ): Promise<Job> {
@@ -104,7 +108,7 @@ export class JobHandle {
   }
 
   /** Change options now. */
-  update(
+  async update(
     options: MessageInitShape<typeof JobOptionsSchema>,
     { paths, ...how }: Masked & Expecting = {},
   ): Promise<Job> {
