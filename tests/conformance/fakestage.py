@@ -73,12 +73,15 @@ class FakeStage(Stage):
     def move_put_many(self, count: int, note_bytes: int = 0, **job: Any) -> Fields:
         """New jobs, each as large as its cancel_comment makes it."""
         for job_id in many(count):
-            self.move_put(job_id, cancel_comment="x" * note_bytes, **job)
+            self.move_put(job_id, cancelComment="x" * note_bytes, **job)
         return {"revision": str(self.server.head)}
 
-    def move_touch(self, job_id: str, times: int = 1, **job: Any) -> Fields:
+    def move_touch(
+        self, job_id: str, times: int = 1, note_bytes: int = 0, **job: Any
+    ) -> Fields:
+        """Change a job so often, each time as large as its cancel_comment makes it."""
         for _ in range(times):
-            self.move_put(job_id, **job)
+            self.move_put(job_id, cancelComment="x" * note_bytes, **job)
         return {"revision": str(self.server.head)}
 
     def move_set_head(self, revision: str) -> None:
