@@ -75,14 +75,13 @@ func retryDelay(err error, attempt int) (time.Duration, bool) {
 
 // ended is why a call ended that the caller has ended; nil if it was not the caller.
 func (c *Client) ended(ctx context.Context) error {
-	err := context.Cause(ctx)
 	if c.life.Err() != nil {
 		return ErrClosed
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("%w: %w", ErrDeadlineExceeded, err)
+	if ctx.Err() == context.DeadlineExceeded {
+		return fmt.Errorf("%w: %w", ErrDeadlineExceeded, ctx.Err())
 	}
-	return err
+	return ctx.Err()
 }
 
 func (c *Client) sleep(ctx context.Context, delay time.Duration) error {

@@ -135,14 +135,6 @@ func (c *Client) CreateGroup(ctx context.Context, request *pb.CreateJobGroupRequ
 	return jobs, nil
 }
 
-// UpdateGroup changes what the jobs of a group share now: the fields that are set, or
-// those that the mask names; one that is named and not set is taken away.
-func (c *Client) UpdateGroup(
-	ctx context.Context, request *pb.UpdateJobGroupRequest,
-) (*pb.UpdateJobGroupResponse, error) {
-	return ask(ctx, c, c.JobService.UpdateJobGroup, request, unaryTime, tries)
-}
-
 // Plan is what a job would do; nothing happens.
 func (c *Client) Plan(ctx context.Context, request *pb.CreateJobRequest) (*pb.JobPlan, error) {
 	answer, err := ask(ctx, c, c.JobService.PlanJob, &pb.PlanJobRequest{Request: request}, createTime, tries)
@@ -206,19 +198,6 @@ func (c *Client) CreateImage(ctx context.Context, request *pb.CreateImageRequest
 // Capabilities are what the daemon is and can do.
 func (c *Client) Capabilities(ctx context.Context) (*pb.GetCapabilitiesResponse, error) {
 	return ask(ctx, c, c.SystemService.GetCapabilities, &pb.GetCapabilitiesRequest{}, unaryTime, tries)
-}
-
-// RateLimits are the limits that all jobs share, or those of one scope.
-func (c *Client) RateLimits(ctx context.Context, scope *pb.RateLimitScope) ([]*pb.SharedRateLimit, error) {
-	request := &pb.GetRateLimitsRequest{Scope: scope}
-	answer, err := ask(ctx, c, c.SystemService.GetRateLimits, request, unaryTime, tries)
-	return answer.GetRateLimits(), err
-}
-
-// Limit limits the daemon or a device now; fields and mask as in UpdateGroup.
-func (c *Client) Limit(ctx context.Context, request *pb.UpdateRateLimitsRequest) (*pb.SharedRateLimit, error) {
-	answer, err := ask(ctx, c, c.SystemService.UpdateRateLimits, request, unaryTime, tries)
-	return answer.GetRateLimit(), err
 }
 
 // Qcow2 names an image by its path.

@@ -104,7 +104,7 @@ type ServiceError struct {
 }
 
 func (e *ServiceError) Error() string {
-	return fmt.Sprintf("longshore: %s: %s", e.Kind, e.Message)
+	return fmt.Sprintf("%v: %s", e.Kind, e.Message)
 }
 
 // Unwrap lets errors.Is find the kind, and status.Code the code.
