@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-const SERVICES: [&str; 3] = ["job_service", "image_service", "system_service"];
+const FILES: [&str; 4] = ["job_service", "image_service", "system_service", "error_reason"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let files = SERVICES.map(|name| format!("longshore/v1/{name}.proto"));
+    let files = FILES.map(|name| format!("longshore/v1/{name}.proto"));
     let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
     let includes = ["proto", "third_party"].map(|name| root.join(name));
     for include in &includes {

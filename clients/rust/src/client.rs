@@ -31,6 +31,25 @@ pub type Items<T> = Pin<Box<dyn Stream<Item = Result<T>> + Send>>;
 /// The channel of the raw stubs.
 pub type SignedChannel = InterceptedService<Channel, Signer>;
 
+/// One page after another; an empty one need not be the last.
+macro_rules! pages {
+    ($client:expr, $stub:ident.$method:ident($request:ident), $items:ident) => {{
+        let (client, mut request) = ($client.clone(), $request);
+        Box::pin(try_stream! {
+            loop {
+                let page = ask!(client, $stub.$method(request.clone()), CREATE).await?;
+                for item in page.$items {
+                    yield item;
+                }
+                if page.next_page_token.is_empty() {
+                    break;
+                }
+                request.page_token = page.next_page_token;
+            }
+        })
+    }};
+}
+
 /// One daemon. Cheap to clone; connections end when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -107,20 +126,8 @@ impl Client {
     }
 
     /// Jobs, newest first.
-    pub fn list(&self, mut request: ListJobsRequest) -> Items<Job> {
-        let client = self.clone();
-        Box::pin(try_stream! {
-            loop {
-                let page = ask!(client, JobServiceClient.list_jobs(request.clone()), CREATE).await?;
-                for job in page.jobs {
-                    yield job;
-                }
-                if page.next_page_token.is_empty() {
-                    break;
-                }
-                request.page_token = page.next_page_token;
-            }
-        })
+    pub fn list(&self, request: ListJobsRequest) -> Items<Job> {
+        pages!(self, JobServiceClient.list_jobs(request), jobs)
     }
 
     /// Jobs as they are, then every change.
@@ -135,20 +142,8 @@ impl Client {
     }
 
     /// The extents of an image through its chain, in order.
-    pub fn map(&self, mut request: MapImageRequest) -> Items<MapExtent> {
-        let client = self.clone();
-        Box::pin(try_stream! {
-            loop {
-                let page = ask!(client, ImageServiceClient.map_image(request.clone()), CREATE).await?;
-                for extent in page.extents {
-                    yield extent;
-                }
-                if page.next_page_token.is_empty() {
-                    break;
-                }
-                request.page_token = page.next_page_token;
-            }
-        })
+    pub fn map(&self, request: MapImageRequest) -> Items<MapExtent> {
+        pages!(self, ImageServiceClient.map_image(request), extents)
     }
 
     /// Make an empty image or an overlay. Not sent twice: it may exist then.

@@ -94,7 +94,7 @@ impl Credentials {
     }
 
     /// Whether they make sense for this address.
-    fn check(&self, address: &str) -> Result<()> {
+    pub(crate) fn check(&self, address: &str) -> Result<()> {
         if self.tls_cert.is_some() != self.tls_key.is_some() {
             return Err(bad("a certificate (tls_cert) and its key (tls_key) go together"));
         }

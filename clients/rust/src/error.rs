@@ -1,7 +1,7 @@
 //! What can go wrong, as arms to match.
 //!
 //! The reason decides the arm. A reason of a newer daemon is a plain
-//! [`Error::Service`], and so is an error that is not the daemon's own, of a proxy for
+//! [`Error::ServiceError`], and so is an error that is not the daemon's own, of a proxy for
 //! instance: its reason and domain are empty and only its code says something.
 
 use std::{collections::HashMap, fmt, time::Duration};
@@ -56,29 +56,18 @@ impl ServiceError {
     }
 }
 
-/// Each arm with the reasons that lead to it.
+/// Arms that no reason leads to, and those with the reasons that do.
 macro_rules! errors {
-    ($($(#[$doc:meta])* $arm:ident: $($reason:literal)|+;)*) => {
+    (
+        $($(#[$about:meta])* $plain:ident($held:ty);)*
+        ---
+        $($(#[$doc:meta])* $arm:ident: $($reason:literal)|+;)*
+    ) => {
         /// Everything that can go wrong.
         #[derive(Debug, Clone)]
         #[non_exhaustive]
         pub enum Error {
-            /// The daemon was not reached, or went away during the call.
-            ConnectionFailed(String),
-            /// The call took longer than its deadline; what it asked may have happened.
-            DeadlineExceeded(String),
-            /// A strict watch cannot go on: changes after its cursor are gone.
-            HistoryLost(String),
-            /// A wait took longer than its timeout; the job goes on.
-            WaitTimeout(String),
-            /// Refused before any call: an address, credentials or a number.
-            BadArgument(String),
-            /// A job that was waited for failed.
-            JobFailed(Box<Job>),
-            /// A job that was waited for was cancelled.
-            JobCancelled(Box<Job>),
-            /// A reason that this client does not know, or none.
-            Service(Box<ServiceError>),
+            $($(#[$about])* $plain($held),)*
             $($(#[$doc])* $arm(Box<ServiceError>),)*
         }
 
@@ -86,14 +75,14 @@ macro_rules! errors {
             fn of_reason(error: ServiceError) -> Self {
                 match error.reason.as_str() {
                     $($($reason)|+ => Self::$arm(error.into()),)*
-                    _ => Self::Service(error.into()),
+                    _ => Self::ServiceError(error.into()),
                 }
             }
 
             /// What the daemon answered, if it is that.
             pub fn service(&self) -> Option<&ServiceError> {
                 match self {
-                    Self::Service(error) $(| Self::$arm(error))* => Some(error),
+                    Self::ServiceError(error) $(| Self::$arm(error))* => Some(error),
                     _ => None,
                 }
             }
@@ -101,14 +90,7 @@ macro_rules! errors {
             /// The name of the arm, the same in the clients of every language.
             pub fn name(&self) -> &'static str {
                 match self {
-                    Self::ConnectionFailed(_) => "ConnectionFailed",
-                    Self::DeadlineExceeded(_) => "DeadlineExceeded",
-                    Self::HistoryLost(_) => "HistoryLost",
-                    Self::WaitTimeout(_) => "WaitTimeout",
-                    Self::BadArgument(_) => "BadArgument",
-                    Self::JobFailed(_) => "JobFailed",
-                    Self::JobCancelled(_) => "JobCancelled",
-                    Self::Service(_) => "ServiceError",
+                    $(Self::$plain(_) => stringify!($plain),)*
                     $(Self::$arm(_) => stringify!($arm),)*
                 }
             }
@@ -117,6 +99,23 @@ macro_rules! errors {
 }
 
 errors! {
+    /// The daemon was not reached, or went away during the call.
+    ConnectionFailed(String);
+    /// The call took longer than its deadline; what it asked may have happened.
+    DeadlineExceeded(String);
+    /// A strict watch cannot go on: changes after its cursor are gone.
+    HistoryLost(String);
+    /// A wait took longer than its timeout; the job goes on.
+    WaitTimeout(String);
+    /// Refused before any call: an address, credentials or a number.
+    BadArgument(String);
+    /// A job that was waited for failed.
+    JobFailed(Box<Job>);
+    /// A job that was waited for was cancelled.
+    JobCancelled(Box<Job>);
+    /// A reason that this client does not know, or none.
+    ServiceError(Box<ServiceError>);
+    ---
     /// The request is wrong in itself; `field_violations` says where.
     InvalidRequest: "FIELD_INVALID" | "PAGE_TOKEN_INVALID";
     /// There is no such job or image.
@@ -206,7 +205,7 @@ impl From<Status> for Error {
             Code::Unavailable | Code::Internal | Code::Unknown | Code::Cancelled => {
                 Self::ConnectionFailed(message)
             }
-            _ => Self::Service(Box::new(ServiceError {
+            _ => Self::ServiceError(Box::new(ServiceError {
                 code,
                 message,
                 reason: String::new(),

@@ -1,14 +1,5 @@
 //! Client of Longshore, a daemon that controls jobs on disk images.
 //!
-//! ```no_run
-//! # async fn example() -> longshore_client::Result<()> {
-//! let client = longshore_client::Client::from_env()?;
-//! let job = client.create(longshore_client::pull("/srv/images/top.qcow2")).await?;
-//! let done = job.wait(Default::default()).await?;
-//! # Ok(())
-//! # }
-//! ```
-//!
 //! The messages of the contract are the data model: see [`v1`]. Everything runs on
 //! Tokio; what is dropped is cancelled.
 
@@ -22,6 +13,10 @@ mod watch;
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 /// The messages and stubs of the contract, as generated.
 pub mod v1 {
