@@ -1,21 +1,24 @@
 """A store as it is after a million jobs, made in seconds by the store's own code.
 
-Records are cut from a template instead of encoded one by one; the first of them
-are read back and compared, so that what is measured is what a daemon would have
-written.
+Records, and the bytes in which jobs are shown, are cut from templates instead of
+made one by one; the first of them are compared with what the daemon's own code makes,
+so that what is measured is what a daemon would have written.
 """
 
 import zlib
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from longshore.v1 import job_pb2
 from longshored.clock import SECOND, Instant, SystemClock
 from longshored.job.model import Holder, Job, Options, Pause, Transition, Worker
 from longshored.job.nodes import Node, Permission, Role
 from longshored.job.progress import Progress
 from longshored.job.spec import ImageRef, PullResult, PullSpec
-from longshored.job.states import State
+from longshored.job.states import FINAL, State, Verb
+from longshored.service import shown
+from longshored.service.jobwire import JobWire
 from longshored.store.change import Change, ChangeKind
 from longshored.store.commit import commit
 from longshored.store.database import open_database
@@ -29,6 +32,7 @@ _BATCH = 20_000
 _EVENTS = 10_000
 _DAY = 24 * 3600 * SECOND
 _OUTCOMES = (State.SUCCEEDED,) * 8 + (State.FAILED, State.CANCELLED)
+_WIRE = JobWire({"block.pull": frozenset(Verb)})
 
 
 def fill(directory: Path, *, finished: int, unfinished: int) -> None:
@@ -38,10 +42,20 @@ def fill(directory: Path, *, finished: int, unfinished: int) -> None:
     writer.execute("PRAGMA synchronous = OFF")
     now = SystemClock().wall()
     try:
-        jobs = _jobs(now, database.meta.host, finished, unfinished)
+        host = database.meta.host
+        templates = {state: _template(_finished(state, now, host)) for state in FINAL}
+        jobs = _jobs(now, host, templates, finished, unfinished)
+
+        def show(job: Job) -> bytes:
+            return (
+                _cut_shown(templates[job.state], job)
+                if job.is_final
+                else _WIRE.show(job)
+            )
+
         first_event = finished + unfinished - _EVENTS
         while batch := _batch(jobs, now, first_event):
-            commit(writer, batch, now, lambda _: None)
+            commit(writer, batch, now, lambda _: None, show)
         writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
         database.close()
@@ -66,12 +80,15 @@ def _batch(jobs: Iterator[tuple[Job, str]], now: Instant, after: int) -> Batch |
 
 
 def _jobs(
-    now: Instant, host: str, finished: int, unfinished: int
+    now: Instant,
+    host: str,
+    templates: dict[State, "Template"],
+    finished: int,
+    unfinished: int,
 ) -> Iterator[tuple[Job, str]]:
-    templates = {state: _template(_finished(state, now, host)) for state in _OUTCOMES}
     for number in range(1, finished + 1):
         state = _OUTCOMES[number % len(_OUTCOMES)]
-        yield _cut(*templates[state], number)
+        yield _cut(templates[state], number)
     for index in range(unfinished):
         job = _numbered(_unfinished(index, now, host), finished + index + 1)
         yield job, encode(job)
@@ -94,8 +111,17 @@ def _numbered(job: Job, number: int) -> Job:
 _NUMBER, _NAME, _TENANT = 777_777_777, "e" * 32, "t7777"
 
 
-def _template(job: Job) -> tuple[Job, str]:
-    """The job, and the body of its record with marks at the places that differ."""
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A job, and the bodies of its record and of what is shown of it with marks at
+    the places that differ."""
+
+    job: Job
+    record: str
+    shown: bytes
+
+
+def _template(job: Job) -> Template:
     marked = replace(
         job,
         number=_NUMBER,
@@ -105,18 +131,33 @@ def _template(job: Job) -> tuple[Job, str]:
         revision=_NUMBER,
         create_revision=_NUMBER,
     )
-    return job, encode(marked).split(" ", 2)[2]
+    return Template(job, encode(marked).split(" ", 2)[2], _WIRE.fresh(marked))
 
 
-def _cut(job: Job, body: str, number: int) -> tuple[Job, str]:
-    numbered = _numbered(job, number)
+def _cut(template: Template, number: int) -> tuple[Job, str]:
+    numbered = _numbered(template.job, number)
     tenant = numbered.labels["tenant"]
-    text = body.replace(str(_NUMBER), str(number))
+    text = template.record.replace(str(_NUMBER), str(number))
     text = text.replace(_NAME, numbered.job_id).replace(_TENANT, tenant)
     record = f"1 {zlib.crc32(text.encode('ascii')):08x} {text}"
     if number <= 3:
         assert decode(record) == numbered, "a template that is not what encode() makes"
     return numbered, record
+
+
+def _cut_shown(template: Template, job: Job) -> bytes:
+    # Number and revision stand in the outermost message, which tells no length.
+    body = template.shown.replace(_varint(_NUMBER), _varint(job.number))
+    body = body.replace(_NAME.encode(), job.job_id.encode())
+    kept = shown.seal(body.replace(_TENANT.encode(), job.labels["tenant"].encode()))
+    if job.number <= 3:
+        assert kept == _WIRE.show(job), "a template that is not what show() makes"
+    return kept
+
+
+def _varint(number: int) -> bytes:
+    """As protobuf writes it, after the one byte of the tag."""
+    return job_pb2.Job(number=number).SerializeToString()[1:]
 
 
 def _node(name: str) -> Node:

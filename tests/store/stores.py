@@ -7,6 +7,7 @@ from pathlib import Path
 
 from longshored.job.model import Job
 from longshored.store.change import Change
+from longshored.store.commit import Show
 from longshored.store.database import Database, open_database
 from longshored.store.journal import Journal
 from longshored.store.reader import Reader
@@ -38,11 +39,12 @@ def opened(
     *,
     clock: FakeClock | None = None,
     retention: Retention | None = None,
+    show: Show = lambda _: None,
 ) -> Iterator[Store]:
     """Open the store of a directory; it stops and closes in good order."""
     database = open_database(directory, host="testhost")
     clock = clock or FakeClock()
-    journal = Journal(database, clock, retention=retention)
+    journal = Journal(database, clock, retention=retention, show=show)
     store = Store(database, journal, Reader(database), clock)
 
     def hear(changes: Sequence[Change]) -> None:

@@ -70,7 +70,10 @@ def test_a_store_of_the_first_schema_is_brought_up_with_its_jobs(
     with opened(tmp_path) as store:
         job = store.add(a_job())
     with closing(sqlite3.connect(tmp_path / FILE)) as old:
-        old.executescript("DROP TABLE rate_limits; PRAGMA user_version = 1;")
+        old.executescript(
+            "DROP TABLE rate_limits; ALTER TABLE jobs DROP COLUMN shown; "
+            "PRAGMA user_version = 1;"
+        )
     with opened(tmp_path) as store:
         assert store.reader.limits() == {}
         assert store.reader.get(job.job_id) == job

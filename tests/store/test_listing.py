@@ -128,7 +128,7 @@ def test_a_removed_job_is_in_no_list(store: Store) -> None:
 def test_a_snapshot_is_of_one_moment(full: Store) -> None:
     with full.reader.snapshot(JobQuery()) as (revision, chunks):
         late = full.add(in_state(State.QUEUED, job_id="late"))
-        seen = [job for chunk in chunks for job in chunk]
+        seen = [stored.job() for chunk in chunks for stored in chunk]
     assert revision == late.revision - 1
     assert late not in seen
     assert len(seen) == COUNT

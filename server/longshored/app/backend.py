@@ -16,6 +16,7 @@ from ..scheduler import failpoints
 from ..scheduler.retention import Retention
 from ..scheduler.scheduler import Scheduler
 from ..scheduler.settings import Settings
+from ..service.jobwire import JobWire
 from ..store.database import Database, Meta, open_database
 from ..store.journal import Journal
 from ..store.reader import Reader
@@ -37,6 +38,7 @@ class Backend:
     journal: Journal
     scheduler: Scheduler
     drivers: Mapping[str, Driver]
+    wire: JobWire
     closing: ExitStack
 
     def close(self) -> None:
@@ -56,7 +58,8 @@ def open_backend(
         reader = Reader(database)
         opened.callback(reader.close)
         drivers = registry(roots)
-        journal = Journal(database, clock, retention=event_log)
+        wire = JobWire({kind: driver.verbs for kind, driver in drivers.items()})
+        journal = Journal(database, clock, retention=event_log, show=wire.show)
         scheduler = Scheduler(
             journal=journal,
             reader=reader,
@@ -66,7 +69,14 @@ def open_backend(
             fail_point=_fail_point(),
         )
         return Backend(
-            roots, database, reader, journal, scheduler, drivers, opened.pop_all()
+            roots,
+            database,
+            reader,
+            journal,
+            scheduler,
+            drivers,
+            wire,
+            opened.pop_all(),
         )
 
 

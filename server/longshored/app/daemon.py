@@ -19,7 +19,6 @@ from ..service.edge import Edge
 from ..service.frames import Frames
 from ..service.images import ImageService
 from ..service.jobs import JobService
-from ..service.jobwire import JobWire
 from ..service.listen import Address, check_open, parse_address
 from ..service.pages import Pages
 from ..service.quotas import CallRates
@@ -169,7 +168,7 @@ class Daemon:
         self._backend = backend
         verbs = self._threads("verb", _VERB_THREADS)
         reads = self._threads("read", _READ_THREADS)
-        wire = JobWire({kind: one.verbs for kind, one in backend.drivers.items()})
+        wire = backend.wire
         frames = Frames(reader.history_id)
         self._log = WatchLog(
             frames, wire.event, reader.head(), capacity=self._tuning.memory_log

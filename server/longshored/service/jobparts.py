@@ -18,8 +18,9 @@ class Remembered(Generic[T]):
     """A function of values that do not change. Safe for threads: losing a race costs
     a second call, nothing else."""
 
-    def __init__(self, make: Callable[[T], bytes]) -> None:
+    def __init__(self, make: Callable[[T], bytes], most: int = _KEPT) -> None:
         self._make = make
+        self._most = most
         self._kept: dict[int, tuple[T, bytes]] = {}
 
     def of(self, value: T, *, keep: bool = True) -> bytes:
@@ -29,7 +30,7 @@ class Remembered(Generic[T]):
             return known[1]
         made = self._make(value)
         if keep:
-            if len(self._kept) >= _KEPT:
+            if len(self._kept) >= self._most:
                 self._kept.clear()
             self._kept[id(value)] = (value, made)
         return made

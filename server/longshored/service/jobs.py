@@ -77,7 +77,7 @@ class JobService:
             replayed=created.replayed, existing=created.existing
         )
         # The same bytes that watches and lists are given.
-        job = frames.field(_CREATED_JOB, self._wire.encode(created.job))
+        job = frames.field(_CREATED_JOB, self._wire.changed(created.job))
         return Made(job + rest.SerializeToString(), created.job.job_id)
 
     async def CreateJobGroup(
@@ -152,8 +152,7 @@ class JobService:
         """The job as it is kept, unless its worker knows it better."""
         progress = self._scheduler.progress(stored.number)
         if progress is None:
-            known = self._wire.known(stored.number, stored.revision)
-            return self._wire.encode(stored.job()) if known is None else known
+            return self._wire.stored(stored)
         job = stored.job()
         return self._wire.fresh(job if job.is_final else _with(job, progress))
 

@@ -1,6 +1,8 @@
-"""Jobs and their changes as bytes: translated and serialised once per revision."""
+"""Jobs and their changes as bytes: translated once, when a change is written.
 
-from collections import OrderedDict
+The store keeps the bytes beside the job, so lists and snapshots only copy them.
+"""
+
 from collections.abc import Mapping
 
 from longshore.v1 import job_pb2, watch_pb2
@@ -8,12 +10,13 @@ from longshore.v1 import job_pb2, watch_pb2
 from ..job.model import Job
 from ..job.states import Verb
 from ..store.change import Change, ChangeKind
-from . import enums, frames, wiretime
+from ..store.listing import Stored
+from . import enums, frames, shown, wiretime
+from .jobparts import Remembered
 from .translate_job import job_to_wire
 
-# About half a kilobyte each. Lists that are polled and watches that open meet the
-# same finished jobs again and again.
-_KEPT_JOBS = 16384
+# A watch, and whoever made the job, are told of a change just after it is written.
+_MOST_MADE = 1024
 
 _NO_VERBS: frozenset[Verb] = frozenset()
 
@@ -34,28 +37,24 @@ class JobWire:
     def __init__(self, verbs: Mapping[str, frozenset[Verb]]) -> None:
         # Set once.
         self._verbs = verbs
-        # Every step on it is one operation of a dict.
-        self._kept: OrderedDict[tuple[int, int], bytes] = OrderedDict()
+        # By identity: a revision is given to another change if its commit fails.
+        self._made = Remembered(self.fresh, most=_MOST_MADE)
 
     def message(self, job: Job) -> job_pb2.Job:
         return job_pb2.Job.FromString(self.fresh(job))
 
-    def known(self, number: int, revision: int) -> bytes | None:
-        """What encode() made of a job at a revision, if it is kept."""
-        return self._kept.get((number, revision))
+    def show(self, job: Job) -> bytes:
+        """What the store is to keep beside the job."""
+        return shown.seal(self._made.of(job))
 
-    def encode(self, job: Job) -> bytes:
-        """The job as the store has it at its revision."""
-        if not job.revision:
-            return self.fresh(job)
-        key = (job.number, job.revision)
-        if (known := self._kept.get(key)) is not None:
-            return known
-        encoded = self.fresh(job)
-        self._kept[key] = encoded
-        if len(self._kept) > _KEPT_JOBS:
-            self._kept.popitem(last=False)
-        return encoded
+    def stored(self, stored: Stored) -> bytes:
+        """The job as it was kept; only read if it has to be."""
+        kept = shown.unseal(stored.shown)
+        return self.fresh(stored.job()) if kept is None else kept
+
+    def changed(self, job: Job) -> bytes:
+        """A job as a change has left it; the same bytes for whoever is told of it."""
+        return self._made.of(job)
 
     def fresh(self, job: Job) -> bytes:
         """The job as it is given: a draft, or one with newer progress."""
@@ -69,7 +68,7 @@ class JobWire:
             previous_state=_previous(change),
             event_time=wiretime.timestamp(change.time),
         )
-        job = frames.field(_EVENT_JOB, self.encode(change.job))
+        job = frames.field(_EVENT_JOB, self.changed(change.job))
         return frames.event(head.SerializeToString() + job)
 
 

@@ -10,9 +10,9 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 
-from ..job.model import Job
+from ..store.listing import Stored
 from ..store.query import JobQuery
-from ..store.reader import Reader
+from ..store.reader import Chunks, Reader
 from .crossing import Crossing
 from .frames import Frame, Frames
 from .jobwire import JobWire
@@ -93,13 +93,13 @@ class Snapshots:
         frames.append(self._frames.snapshot_end(revision, count))
         return Snapshot(revision, tuple(frames), count, frozenset(unfinished))
 
-    def _cut(self, chunks: Iterator[list[Job]]) -> Iterator[tuple[Frame, list[Job]]]:
+    def _cut(self, chunks: Chunks) -> Iterator[tuple[Frame, list[Stored]]]:
         """Frames of about the size of a chunk, each with its jobs."""
-        jobs: list[Job] = []
+        jobs: list[Stored] = []
         encoded: list[bytes] = []
         size = 0
         for job in (job for chunk in chunks for job in chunk):
-            body = self._wire.encode(job)
+            body = self._wire.stored(job)
             if encoded and size + len(body) > _CHUNK:
                 yield self._frames.snapshot(encoded), jobs
                 jobs, encoded, size = [], [], 0

@@ -11,6 +11,9 @@ from .limits import write_limits
 from .query import facets_of
 from .transaction import Batch
 
+Show = Callable[[Job], bytes | None]
+"""Makes of a job the bytes in which it will be shown: kept beside it, never read."""
+
 # How long an answer is kept for the caller who asks again (AIP-155).
 REQUEST_LIFE = 24 * 3600 * SECOND
 
@@ -23,13 +26,15 @@ _ADD_JOB_ID = "INSERT INTO job_ids (job_id, number) VALUES (?, ?)"
 
 _ADD_JOB = """
 INSERT INTO jobs (
-    number, job_id, uid, kind, state, owner, revision, end_time, expire_time, record
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    number, job_id, uid, kind, state, owner, revision, end_time, expire_time, record,
+    shown
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 # The other columns never change in a job's life.
 _PUT_JOB = """
-UPDATE jobs SET state = ?, revision = ?, end_time = ?, expire_time = ?, record = ?
+UPDATE jobs
+SET state = ?, revision = ?, end_time = ?, expire_time = ?, record = ?, shown = ?
 WHERE number = ?
 """
 
@@ -61,14 +66,16 @@ def commit(
     batch: Batch,
     now: Instant,
     prune: Callable[[sqlite3.Connection], None],
+    show: Show,
 ) -> None:
     """Write all of a batch durably, or raise sqlite3.Error: then give_up().
 
-    `prune` may delete what is too old, in the same transaction.
+    `prune` may delete what is too old, in the same transaction; `show` makes what is
+    kept beside each job.
     """
     if not connection.in_transaction:
         connection.execute("BEGIN IMMEDIATE")
-    _write(connection, batch, now)
+    _write(connection, batch, now, show)
     prune(connection)
     connection.execute("COMMIT")
 
@@ -79,7 +86,9 @@ def give_up(connection: sqlite3.Connection) -> None:
         connection.execute("ROLLBACK")
 
 
-def _write(connection: sqlite3.Connection, batch: Batch, now: Instant) -> None:
+def _write(
+    connection: sqlite3.Connection, batch: Batch, now: Instant, show: Show
+) -> None:
     def many(statement: str, rows: Iterable[Row]) -> None:
         # Most batches have nothing for most statements.
         if found := list(rows):
@@ -87,8 +96,8 @@ def _write(connection: sqlite3.Connection, batch: Batch, now: Instant) -> None:
 
     many(_ADD_EVENT, _events(batch))
     many(_ADD_JOB_ID, batch.added.items())
-    many(_ADD_JOB, _new_jobs(batch))
-    many(_PUT_JOB, _changed_jobs(batch))
+    many(_ADD_JOB, _new_jobs(batch, show))
+    many(_PUT_JOB, _changed_jobs(batch, show))
     many(_REMOVE_JOB, ((n,) for n, job in batch.after.items() if job is None))
     many(_REMOVE_FACET, _facets(batch, batch.before, batch.after))
     many(_ADD_FACET, _facets(batch, batch.after, batch.before))
@@ -112,7 +121,7 @@ def _events(batch: Batch) -> Iterator[Row]:
         yield change.revision, change.kind.value, number, previous, change.time, record
 
 
-def _new_jobs(batch: Batch) -> Iterator[Row]:
+def _new_jobs(batch: Batch, show: Show) -> Iterator[Row]:
     for number, job in batch.after.items():
         if job is not None and batch.before[number] is None:
             yield (
@@ -126,10 +135,11 @@ def _new_jobs(batch: Batch) -> Iterator[Row]:
                 job.end_time,
                 job.expire_time,
                 batch.records[number],
+                show(job),
             )
 
 
-def _changed_jobs(batch: Batch) -> Iterator[Row]:
+def _changed_jobs(batch: Batch, show: Show) -> Iterator[Row]:
     for number, job in batch.after.items():
         if job is not None and batch.before[number] is not None:
             yield (
@@ -138,6 +148,7 @@ def _changed_jobs(batch: Batch) -> Iterator[Row]:
                 job.end_time,
                 job.expire_time,
                 batch.records[number],
+                show(job),
                 number,
             )
 

@@ -21,10 +21,11 @@ import structlog
 
 from ..clock import Clock
 from ..errors import Kind, ServiceError
+from ..job.model import Job
 from ..tally import Histogram
 from ..units import MiB
 from .change import Change
-from .commit import commit, give_up
+from .commit import Show, commit, give_up
 from .database import Database
 from .faults import is_disk_full, translated, translating
 from .record import decode
@@ -59,13 +60,20 @@ class _Task:
 
 class Journal:
     def __init__(
-        self, database: Database, clock: Clock, *, retention: Retention | None = None
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        retention: Retention | None = None,
+        show: Show = lambda _: None,
     ) -> None:
+        """`show` makes what is kept beside each job; it may not wait."""
         # Set once.
         self._clock = clock
         self._connection = database.writer
         self._log_file = database.log_file
         self._retention = retention or Retention()
+        self._show = show
         self._thread = threading.Thread(target=self._serve, name="journal", daemon=True)
         self._before_commit: BeforeCommit = lambda _: None
         self._on_commit: OnCommit = lambda _: None
@@ -190,7 +198,13 @@ class Journal:
         else:
             began = self._clock.now()
             prune = partial(self._prune, transaction.batch)
-            commit(self._connection, transaction.batch, transaction.now, prune)
+            commit(
+                self._connection,
+                transaction.batch,
+                transaction.now,
+                prune,
+                self._shown,
+            )
             self.commit_seconds.note(self._clock.now() - began)
 
     def _prune(self, batch: Batch, connection: sqlite3.Connection) -> None:
@@ -198,6 +212,14 @@ class Journal:
         head = self._live.head
         prune_events(connection, self._retention, head=head, added=added, now=now)
         prune_requests(connection, now)
+
+    def _shown(self, job: Job) -> bytes | None:
+        try:
+            return self._show(job)
+        except Exception:  # noqa: BLE001 - a bug above must not keep jobs from changing
+            # Whoever wants to see the job makes the bytes then.
+            _log.exception("not_shown", job_id=job.job_id)
+            return None
 
     def _tell(self, batch: Batch) -> None:
         if not batch.changes:

@@ -38,7 +38,7 @@ AND (SELECT state FROM jobs WHERE jobs.number = run.number)
 """
 
 _PAGE = """
-SELECT jobs.number, jobs.revision, jobs.record FROM (
+SELECT jobs.number, jobs.state, jobs.record, jobs.shown FROM (
     {runs}
     ORDER BY number DESC LIMIT ?
 ) AS found
@@ -46,7 +46,7 @@ JOIN jobs ON jobs.number = found.number
 """
 
 _BY_IDS = """
-SELECT jobs.number, jobs.revision, jobs.record FROM json_each(?) AS asked
+SELECT jobs.number, jobs.state, jobs.record, jobs.shown FROM json_each(?) AS asked
 JOIN job_ids ON job_ids.job_id = asked.value
 JOIN jobs ON jobs.number = job_ids.number
 WHERE jobs.number < ? ORDER BY jobs.number DESC
@@ -60,11 +60,16 @@ _UNFINISHED = frozenset(State) - FINAL
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A job as it lies in the store: whoever knows this revision need not read it."""
+    """A job as it lies in the store: whoever takes it as `shown` need not read it."""
 
     number: int
-    revision: int
+    state: str
     record: str
+    shown: bytes | None
+
+    @property
+    def is_final(self) -> bool:
+        return State(self.state) in FINAL
 
     def job(self) -> Job:
         return decode(self.record)

@@ -48,7 +48,7 @@ SELECT job_id FROM jobs WHERE expire_time <= ? ORDER BY expire_time LIMIT ?
 """
 _COUNTS = "SELECT kind, state, jobs FROM counts WHERE jobs > 0"
 
-Chunks = Iterator[list[Job]]
+Chunks = Iterator[list[Stored]]
 
 
 class Reader:
@@ -205,5 +205,5 @@ def _change(
 def _chunks(connection: sqlite3.Connection, query: JobQuery) -> Chunks:
     after: int | None = None
     while found := page(connection, query, after=after, limit=CHUNK):
-        yield [stored.job() for stored in found]
+        yield found
         after = found[-1].number
