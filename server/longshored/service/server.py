@@ -25,6 +25,7 @@ from .calls import Made
 from .checks import REQUEST_BYTES
 from .edge import Answer
 from .listen import Address, TcpAddress, UnixAddress, owned, socket_mode
+from .symbols import Symbols
 from .tls import Transport
 
 SERVICES: tuple[ServiceDescriptor, ...] = (
@@ -61,7 +62,9 @@ class Server:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = [descriptor.full_name for descriptor in SERVICES]
         reflection.enable_server_reflection(
-            [*names, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server
+            [*names, health.SERVICE_NAME, reflection.SERVICE_NAME],
+            self._server,
+            pool=Symbols(),
         )
         for descriptor, service in zip(SERVICES, services, strict=True):
             self._server.add_generic_rpc_handlers(
