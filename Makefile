@@ -84,7 +84,7 @@ check: lint
 	@$(PYTEST) -m "not slow and not qemu and not deploy and not clients"
 
 # All are run, whichever fails, and the last word is pytest's.
-test: packages client-packages setup
+test: packages client-packages interop setup
 	@$(if $(HAVE_QEMU),,echo "qemu-img, qemu-io are missing: their tests are left out")
 	@status=0; \
 	$(MAKE) --no-print-directory lint || status=1; \
@@ -98,7 +98,7 @@ OTHER_CLIENTS := $(filter-out python,$(CLIENTS))
 WITH_MATRIX = GRPC_VERBOSITY=NONE PYTHONPATH=. $(PYTEST) -p tests.conformance.report
 
 .PHONY: clients client-packages
-clients: client-packages setup
+clients: client-packages interop setup
 	@status=0; \
 	.ci/clients $(CLIENTS) || status=1; \
 	$(WITH_MATRIX) -m clients tests/conformance || status=1; \
@@ -112,6 +112,20 @@ client-packages:
 	    /usr/include/google/protobuf/message.h:libprotobuf-dev \
 	    /usr/include/nlohmann/json.hpp:nlohmann-json3-dev \
 	    /usr/include/gtest/gtest.h:libgtest-dev
+
+# Tools that know nothing of us, for the recipes of docs/clients.md. The network may
+# fail once.
+GO_TOOL = GOBIN=$(CURDIR)/build/interop go install
+build/interop/stamp:
+	@mkdir -p build/interop
+	@for tool in github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4 \
+	    github.com/bojand/ghz/cmd/ghz@v0.93.0; do \
+	    $(GO_TOOL) $$tool 2>build/interop/log || $(GO_TOOL) $$tool; \
+	done
+	@touch $@
+
+.PHONY: interop
+interop: $(if $(shell command -v go),build/interop/stamp)
 
 .PHONY: packages bench-packages
 packages:
