@@ -24,6 +24,7 @@ ROWS = {
     "jobs": "jobs that do nothing, against task queues",
     "history": "lists, start and memory with a million finished jobs",
     "memory": "memory of each running job",
+    "clients": "a watch of each client, against its own raw stub",
 }
 
 

@@ -163,11 +163,11 @@ class Served:
         return _kilobytes(self.pid, "smaps_rollup", "Private_Dirty:")
 
     def reset_peak(self) -> None:
-        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+        reset_peak(self.pid)
 
     def peak(self) -> int:
         """Its largest resident set since `reset_peak`."""
-        return _kilobytes(self.pid, "status", "VmHWM:")
+        return peak(self.pid)
 
     def cpu_seconds(self) -> float:
         return cpu_seconds(self.pid)
@@ -176,6 +176,15 @@ class Served:
 def resident(pid: int) -> int:
     """The resident set of a process in bytes."""
     return _kilobytes(pid, "status", "VmRSS:")
+
+
+def reset_peak(pid: int) -> None:
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def peak(pid: int) -> int:
+    """The largest resident set of a process since `reset_peak`."""
+    return _kilobytes(pid, "status", "VmHWM:")
 
 
 def cpu_seconds(pid: int) -> float:
