@@ -35,9 +35,8 @@ import {
   credentialsOf,
   defaultAddress,
 } from "./connection.js";
-import { BadArgument } from "./errors.js";
 import { JobHandle } from "./job.js";
-import { type How, Watch } from "./watch.js";
+import { type How, type Open, Watch } from "./watch.js";
 
 /** An image: a path (then qcow2), or what an ImageRef holds. */
 export type ImageName = string | MessageInitShape<typeof ImageRefSchema>;
@@ -92,8 +91,6 @@ export class Client implements Disposable {
   /** End every watch and every connection. */
   close(): void {
     this.#closing.abort();
-    this.#control?.close();
-    this.#watching?.close();
   }
 
   [Symbol.dispose](): void {
@@ -102,20 +99,19 @@ export class Client implements Disposable {
 
   /** The generated clients, for what this wrapper does not offer. */
   get jobs(): Stub<typeof JobService> {
-    return this.#connect().stub(JobService);
+    return (this.#control ??= this.#connect()).stub(JobService);
   }
 
   get images(): Stub<typeof ImageService> {
-    return this.#connect().stub(ImageService);
+    return (this.#control ??= this.#connect()).stub(ImageService);
   }
 
   get system(): Stub<typeof SystemService> {
-    return this.#connect().stub(SystemService);
+    return (this.#control ??= this.#connect()).stub(SystemService);
   }
 
   #connect(): Channel {
-    if (this.#closing.signal.aborted) throw new BadArgument("this client is closed");
-    return (this.#control ??= new Channel(this.address, this.#credentials));
+    return new Channel(this.address, this.#credentials, this.#closing.signal);
   }
 
   /** A handle on a job; asks nothing of the daemon yet. */
@@ -200,17 +196,12 @@ export class Client implements Disposable {
 
   /** Jobs as they are, then every change. */
   watch(how: How = {}): Watch {
-    return new Watch(
-      (request, signal) => {
-        if (this.#closing.signal.aborted)
-          throw new BadArgument("this client is closed");
-        // A connection of its own: a stream that nobody reads must not hold up a cancel.
-        this.#watching ??= new Channel(this.address, this.#credentials);
-        return this.#watching.stub(JobService).watchJobs(request, { signal });
-      },
-      how,
-      this.#closing.signal,
-    );
+    const open: Open = (request, signal) => {
+      // A connection of its own: a stream that nobody reads must not hold up a cancel.
+      this.#watching ??= this.#connect();
+      return this.#watching.stub(JobService).watchJobs(request, { signal });
+    };
+    return new Watch(open, how, this.#closing.signal);
   }
 
   /** An image and the chain below it, even while it is in use. */

@@ -94,19 +94,19 @@ export function checkCredentials(who: Credentials, address: string): Credentials
 export class Channel {
   readonly #stubs = new Map<DescService, unknown>();
   readonly #transport: Transport;
-  readonly #session: Http2SessionManager;
 
-  /** Reads the files of `who`: throws BadArgument. */
-  constructor(address: string, who: Credentials) {
+  /** Ends when `closing` is aborted. Reads the files of `who`: throws BadArgument. */
+  constructor(address: string, who: Credentials, closing: AbortSignal) {
     const [baseUrl, nodeOptions] = target(address, who);
     // The server allows a ping every 5 s; 30 s is far from that, and quick enough to
     // see a dead peer.
     const pings = { pingIntervalMs: 30_000, pingTimeoutMs: 10_000 };
-    this.#session = new Http2SessionManager(baseUrl, pings, nodeOptions);
+    const sessionManager = new Http2SessionManager(baseUrl, pings, nodeOptions);
+    closing.addEventListener("abort", () => sessionManager.abort());
     this.#transport = createGrpcTransport({
       baseUrl,
-      sessionManager: this.#session,
-      interceptors: [introduce(who)],
+      sessionManager,
+      interceptors: [introduce(who, closing)],
       readMaxBytes: 16 << 20,
     });
   }
@@ -115,10 +115,6 @@ export class Channel {
     const stub = this.#stubs.get(service) ?? createClient(service, this.#transport);
     this.#stubs.set(service, stub);
     return stub as Client<S>;
-  }
-
-  close(): void {
-    this.#session.abort();
   }
 }
 
@@ -144,9 +140,10 @@ function target(
   ];
 }
 
-/** Says with every call who we are. */
-function introduce(who: Credentials): Interceptor {
-  return (next) => (request) => {
+/** Says with every call who we are, and that there are none after `closing`. */
+function introduce(who: Credentials, closing: AbortSignal): Interceptor {
+  return (next) => async (request) => {
+    if (closing.aborted) throw new BadArgument("this client is closed");
     request.header.set("longshore-client", `longshore-typescript/${VERSION}`);
     const authorization = bearer(who);
     if (authorization !== undefined) request.header.set("authorization", authorization);

@@ -127,10 +127,25 @@ test("leaving the loop of a watch ends the call at the server", async (t) => {
   await calls[0];
 });
 
-test("a client that is closed refuses calls", async (t) => {
+test("a client that is closed refuses calls and watches", async (t) => {
   const client = await clientOf(t, {});
   client.close();
-  await assert.rejects(async () => client.job("j").get(), BadArgument);
+  await assert.rejects(client.job("j").get(), BadArgument);
+  await assert.rejects(client.watch()[Symbol.asyncIterator]().next(), BadArgument);
+});
+
+test("a call that is under way ends with the client, and is not made again", async (t) => {
+  let calls = 0;
+  const client = await clientOf(t, {
+    getJob: async (_, { signal }) => {
+      calls += 1;
+      client.close();
+      await once(signal, "abort");
+      return {};
+    },
+  });
+  await assert.rejects(client.job("j").get(), BadArgument);
+  assert.equal(calls, 1);
 });
 
 test("what a server does not know is a plain ServiceError", async (t) => {
