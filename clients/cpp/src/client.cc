@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <iterator>
 #include <limits>
-#include <thread>
 
 #include "connection.h"
 #include "longshore/units.h"
@@ -141,7 +140,7 @@ Result<v1::Job> JobHandle::Wait(const WaitOptions& options) const {
       const auto delay = WaitDelay(answer.error(), ++attempt);
       if (!delay || Now() - heard >= kUnreachable) return answer.error();
       if (Now() >= deadline) return Late(id_, options);
-      std::this_thread::sleep_for(std::min(*delay, deadline - Now()));
+      connection_->Rest(std::min(*delay, deadline - Now()));
       continue;
     }
     heard = Now();
@@ -149,7 +148,7 @@ Result<v1::Job> JobHandle::Wait(const WaitOptions& options) const {
     if (answer->reached()) return Outcome(std::move(*answer->mutable_job()), options);
     if (heard >= deadline) return Late(id_, options);
     // An early answer is allowed; asking on and on is not.
-    if (heard - began < kBackoff) std::this_thread::sleep_for(kBackoff);
+    if (heard - began < kBackoff) connection_->Rest(kBackoff);
   }
 }
 

@@ -30,7 +30,8 @@ grpc::ChannelArguments Arguments(const Credentials& who, bool is_watch) {
   arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 0);
   arguments.SetInt(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, 16 << 20);
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+  // Not a backoff, whatever its name: how long one attempt may take, TLS included.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5'000);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
   if (is_watch) arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
@@ -41,6 +42,12 @@ grpc::ChannelArguments Arguments(const Credentials& who, bool is_watch) {
 }  // namespace
 
 Seconds Now() { return std::chrono::steady_clock::now().time_since_epoch(); }
+
+gpr_timespec In(Seconds span) {
+  const auto micros = static_cast<std::int64_t>(span.count() * 1e6);
+  return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                      gpr_time_from_micros(micros, GPR_TIMESPAN));
+}
 
 double Chance() {
   std::random_device device;
@@ -85,16 +92,15 @@ Result<std::shared_ptr<Connection>> Connection::Open(ClientOptions options) {
   return std::make_shared<Connection>(*address, std::move(who), *shown);
 }
 
-Connection::Connection(std::string address, Credentials who,
+Connection::Connection(const std::string& address, Credentials who,
                        const std::shared_ptr<grpc::ChannelCredentials>& shown)
-    : address_(std::move(address)), who_(std::move(who)) {
-  const auto control =
-      grpc::CreateCustomChannel(address_, shown, Arguments(who_, false));
-  jobs = v1::JobService::NewStub(control);
-  images = v1::ImageService::NewStub(control);
-  system = v1::SystemService::NewStub(control);
-  watches = v1::JobService::NewStub(
-      grpc::CreateCustomChannel(address_, shown, Arguments(who_, true)));
+    : who_(std::move(who)),
+      control_(grpc::CreateCustomChannel(address, shown, Arguments(who_, false))),
+      watch_(grpc::CreateCustomChannel(address, shown, Arguments(who_, true))) {
+  jobs = v1::JobService::NewStub(control_);
+  watches = v1::JobService::NewStub(watch_);
+  images = v1::ImageService::NewStub(control_);
+  system = v1::SystemService::NewStub(control_);
 }
 
 std::optional<Error> Connection::Prepare(grpc::ClientContext& context) const {
@@ -116,7 +122,7 @@ std::optional<Error> Connection::Run(const Send& send, Seconds deadline,
     if (!error || !may_repeat || attempt == kTries) return error;
     const auto delay = RetryDelay(*error, attempt);
     if (!delay) return error;
-    std::this_thread::sleep_for(*delay);
+    Rest(*delay);
   }
 }
 
@@ -129,6 +135,18 @@ std::optional<Error> Connection::Once(const Send& send, Seconds deadline,
                        std::chrono::duration_cast<system_clock::duration>(deadline));
   const grpc::Status status = send(&context, is_repeat);
   return status.ok() ? std::nullopt : std::make_optional(Error::FromCall(status));
+}
+
+void Connection::Rest(Seconds span) const {
+  const Seconds until = Now() + span;
+  // How often to connect is for us to say, not for gRPC.
+  grpc::experimental::ChannelResetConnectionBackoff(control_.get());
+  control_->WaitForConnected(In(span));
+  std::this_thread::sleep_for(until - Now());
+}
+
+bool Connection::AwaitWatches(Seconds span) const {
+  return watch_->WaitForConnected(In(span));
 }
 
 void Connection::Remember(const std::shared_ptr<Stream>& watch) {

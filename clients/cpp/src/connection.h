@@ -10,6 +10,9 @@
 #include <string>
 #include <vector>
 
+#include <grpc/support/time.h>
+#include <grpcpp/channel.h>
+
 #include "longshore/client.h"
 
 namespace longshore::internal {
@@ -21,8 +24,9 @@ constexpr Seconds kCreate(30);
 constexpr Seconds kBackoff(0.1);
 constexpr Seconds kBackoffMax(1);
 
-// Seconds of a clock that never jumps.
+// Seconds of a clock that never jumps, and a time of it for gRPC.
 Seconds Now();
+gpr_timespec In(Seconds span);
 
 // From 0 to 1, for jitter.
 double Chance();
@@ -37,7 +41,7 @@ class Connection {
  public:
   static Result<std::shared_ptr<Connection>> Open(ClientOptions options);
 
-  Connection(std::string address, Credentials who,
+  Connection(const std::string& address, Credentials who,
              const std::shared_ptr<grpc::ChannelCredentials>& shown);
 
   // Puts into a context what says who calls.
@@ -46,6 +50,12 @@ class Connection {
   using Send = std::function<grpc::Status(grpc::ClientContext*, bool is_repeat)>;
   // Calls, and calls again where that is safe and makes sense.
   std::optional<Error> Run(const Send& send, Seconds deadline, bool may_repeat) const;
+
+  // Waits, and lets a channel connect meanwhile: without background threads of its own
+  // gRPC moves bytes only under a thread that waits in it.
+  void Rest(Seconds span) const;
+  // The same for the channel of watches, until it is connected: true.
+  bool AwaitWatches(Seconds span) const;
 
   // Remembers a watch, for Close. One of a closed client learns it from Prepare.
   void Remember(const std::shared_ptr<Stream>& watch);
@@ -60,8 +70,8 @@ class Connection {
  private:
   std::optional<Error> Once(const Send& send, Seconds deadline, bool is_repeat) const;
 
-  const std::string address_;
   const Credentials who_;
+  const std::shared_ptr<grpc::Channel> control_, watch_;
   mutable std::mutex mutex_;
   // Guarded by mutex_.
   bool is_closed_ = false;

@@ -1,6 +1,5 @@
 #include "stream.h"
 
-#include <grpc/support/time.h>
 #include <grpcpp/support/async_stream.h>
 
 #include <algorithm>
@@ -12,12 +11,8 @@ namespace {
 // Longer than any wait that is meant, short of what clocks overflow at.
 constexpr Seconds kDay(86'400);
 
-gpr_timespec In(Seconds span) {
-  const double micros = std::min(span, kDay).count() * 1e6;
-  return gpr_time_add(
-      gpr_now(GPR_CLOCK_MONOTONIC),
-      gpr_time_from_micros(static_cast<std::int64_t>(micros), GPR_TIMESPAN));
-}
+// How long a Close may go unnoticed while the channel connects.
+constexpr Seconds kSlice(0.05);
 
 }  // namespace
 
@@ -47,7 +42,7 @@ class Stream::Call {
   }
 
   Got Read(Frame* frame, Seconds silence) {
-    const gpr_timespec until = In(silence);
+    const gpr_timespec until = In(std::min(silence, kDay));
     if (is_under_way_) {
       const Got started = Await(until);
       if (started != Got::kFrame) return started;
@@ -146,8 +141,19 @@ std::optional<Error> Stream::End(const std::optional<Error>& error) {
   if (is_closed_) return std::nullopt;
   const auto delay = error ? watcher_.Failed(*error, lived) : watcher_.Closed(lived);
   if (!delay) return delay.error();
-  closed_.wait_for(lock, std::min(*delay, kDay), [this] { return is_closed_; });
+  lock.unlock();
+  Rest(std::min(*delay, kDay));
   return std::nullopt;
+}
+
+void Stream::Rest(Seconds delay) {
+  const Seconds until = Now() + delay;
+  bool is_connected = false;
+  while (!is_connected && Now() < until && !IsClosed()) {
+    is_connected = connection_->AwaitWatches(std::min(kSlice, until - Now()));
+  }
+  std::unique_lock lock(mutex_);
+  closed_.wait_for(lock, until - Now(), [this] { return is_closed_; });
 }
 
 // Ends the call; not under the lock, since that waits for what is under way.

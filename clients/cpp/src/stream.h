@@ -28,6 +28,7 @@ class Stream {
   std::optional<Error> Advance();
   std::optional<Error> Begin();
   std::optional<Error> End(const std::optional<Error>& error);
+  void Rest(Seconds delay);
   void Drop();
   bool IsClosed() const;
 
