@@ -17,6 +17,8 @@ foreach(example submit_and_wait watch_all cancel_on_ctrl_c change_rate flatten_c
                 handle_conflict)
   longshore_program(${example} examples/${example}.cc)
 endforeach()
+# Users without exceptions can use it.
+target_compile_options(submit_and_wait PRIVATE -fno-exceptions)
 
 # The wrapper once more, with sanitizers: the unit tests are also the proof that a
 # watch leaves nothing behind.
