@@ -218,7 +218,7 @@ class Journal:
             return self._show(job)
         except Exception:  # noqa: BLE001 - a bug above must not keep jobs from changing
             # Whoever wants to see the job makes the bytes then.
-            _log.exception("not_shown", job_id=job.job_id)
+            _log.exception("not_shown", job=job.job_id)
             return None
 
     def _tell(self, batch: Batch) -> None:
