@@ -1,7 +1,6 @@
 /** Messages, values and errors as the runner reads them. */
 
 import {
-  createRegistry,
   type DescMessage,
   fromJson,
   type JsonValue,
@@ -17,13 +16,13 @@ import {
   JobEnded,
   JobEventKind,
   type JobState,
+  registry,
   ServiceError,
   type Value,
 } from "@longshore/client";
 import { CursorSchema } from "@longshore/client/v1/watch";
 import { JobSchema, JobStateSchema } from "@longshore/client/v1/job";
 import { JobProgressSchema } from "@longshore/client/v1/job_progress";
-import { file_google_rpc_error_details } from "../gen/google/rpc/error_details_pb.js";
 import type { Status } from "../gen/google/rpc/status_pb.js";
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as it comes
@@ -31,8 +30,6 @@ export type Arguments = Record<string, any>;
 
 /** The runner asked for what this driver does not know. */
 export class DriverError extends Error {}
-
-const registry = createRegistry(file_google_rpc_error_details);
 
 export function shown<D extends DescMessage>(
   schema: D,

@@ -5,6 +5,15 @@
  * neighbours hold all of them.
  */
 
+import { createRegistry } from "@bufbuild/protobuf";
+import { file_google_rpc_error_details } from "../gen/google/rpc/error_details_pb.js";
+
+/**
+ * What `toJson` and `fromJson` need for messages that hold an error, such as a Job:
+ * `toJson(JobSchema, job, { registry })`.
+ */
+export const registry = createRegistry(file_google_rpc_error_details);
+
 export { Code } from "../gen/google/rpc/code_pb.js";
 export { type Job, JobState } from "../gen/longshore/v1/job_pb.js";
 export { CompletionMode, OnConflict } from "../gen/longshore/v1/job_service_pb.js";

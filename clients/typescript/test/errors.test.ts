@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   create,
+  fromJson,
+  toJson,
   type DescMessage,
   type MessageInitShape,
   toBinary,
@@ -133,6 +135,13 @@ test("a job that failed says why, as the class of a call", () => {
   assert.ok(failed.error instanceof longshore.NoSpace);
   assert.equal(failed.message, "Job j: full");
   assert.equal(failed.job.jobId, "j");
+});
+
+test("a job that failed is JSON with the registry of this package", () => {
+  const details = [anyPack(ErrorInfoSchema, create(ErrorInfoSchema, { reason: "X" }))];
+  const job = create(JobSchema, { revision: 2n ** 60n, error: { details } });
+  const json = toJson(JobSchema, job, { registry: longshore.registry });
+  assert.deepEqual(fromJson(JobSchema, json, { registry: longshore.registry }), job);
 });
 
 test("every error has the name of its class", () => {
