@@ -233,7 +233,7 @@ def _tuning(name: str) -> Tuning:
         return MEASURED
     way, workers, batch = name.split("/")
     limits = BatchLimits(length=int(batch) * MiB)
-    return Tuning(int(workers), (Way(way), Way.CACHED), limits, limits.length)
+    return Tuning(int(workers), (Way(way), Way.CACHED), limits)
 
 
 def _driver(directory: Path, tuning: Tuning) -> Puller:

@@ -247,6 +247,7 @@ def test_a_checkpoint_claims_what_was_published(puller: Puller) -> None:
     puller.pull()
     assert [status.published_bytes for status in puller.told.statuses] == [
         1 * BLOCK,
+        2 * BLOCK,
         3 * BLOCK,
     ]
 
@@ -254,7 +255,7 @@ def test_a_checkpoint_claims_what_was_published(puller: Puller) -> None:
 def test_a_checkpoint_tells_which_image_was_read_last(puller: Puller) -> None:
     make_three(puller.directory)
     puller.pull()
-    assert [status.current_depth for status in puller.told.statuses] == [2, 2]
+    assert [status.current_depth for status in puller.told.statuses] == [2, 1, 2]
 
 
 def test_a_limit_below_a_cluster_moves_it_in_pieces(puller: Puller) -> None:

@@ -21,7 +21,7 @@ from tests.support.clock import SteppingClock
 
 # Small batches, so that small images have several; one worker, so that a test
 # knows which request comes when.
-SMALL = Tuning(workers=1, limits=BatchLimits(length=128 * 1024), first_length=64 * 1024)
+SMALL = Tuning(workers=1, limits=BatchLimits(length=64 * 1024))
 
 UNLIMITED = 1 << 30
 

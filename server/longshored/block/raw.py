@@ -181,15 +181,26 @@ class RawNode:
 
         The caller closes it. It holds no locks, and closing it drops none.
         """
-        access = os.O_RDWR if self.mode is Mode.WRITE else os.O_RDONLY
         try:
-            return os.open(
-                f"/proc/self/fd/{self.fd}", access | os.O_DIRECT | os.O_CLOEXEC
-            )
+            return self._open_again(os.O_DIRECT)
         except OSError as error:
             if error.errno in (errno.EINVAL, errno.EOPNOTSUPP):
                 return None
             raise io_error(error, "open for direct I/O", self.uri, 0) from error
+
+    def open_again(self) -> int:
+        """A new descriptor of the same inode, with errors of its own to be told.
+
+        The same goes for it as for the one of `open_direct`.
+        """
+        try:
+            return self._open_again(0)
+        except OSError as error:
+            raise io_error(error, "open again", self.uri, 0) from error
+
+    def _open_again(self, flags: int) -> int:
+        access = os.O_RDWR if self.mode is Mode.WRITE else os.O_RDONLY
+        return os.open(f"/proc/self/fd/{self.fd}", access | flags | os.O_CLOEXEC)
 
     def _check_usable(self) -> None:
         if self.fd < 0:

@@ -18,7 +18,6 @@ from ..block.qcow2.bulk import Populator
 from ..block.qcow2.image import Qcow2Node
 from ..errors import Kind, ServiceError
 from ..job.spec import PullStatus
-from ..units import MiB
 from .base import Context
 from .faults import Faults
 from .images import space_available
@@ -32,9 +31,6 @@ class Tuning:
     workers: int = WORKERS
     ways: tuple[Way, ...] = (Way.DROP, Way.DIRECT, Way.CACHED)
     limits: BatchLimits = field(default_factory=BatchLimits)
-    # The first batch also shows how fast the device is: on a slow one a full
-    # batch in the page cache would keep a pause waiting for seconds.
-    first_length: int = 64 * MiB
 
 
 MEASURED = Tuning()
@@ -124,15 +120,13 @@ class PullBatches:
         self._has_moved = True
         requests = requests_of(self._chain, self._base)
         feed = Feed(requests, self._shape.cluster, self._context.clock.now)
-        limits = replace(self._tuning.limits, length=self._tuning.first_length)
         with ExitStack() as closing:
             population = self._population(feed, lacks, closing)
             while not population.is_done:
-                self._step(population, feed, limits)
-                limits = self._tuning.limits
+                self._step(population, feed)
 
-    def _step(self, population: Population, feed: Feed, limits: BatchLimits) -> None:
-        published = population.step(limits)
+    def _step(self, population: Population, feed: Feed) -> None:
+        published = population.step(self._tuning.limits)
         self._save(published, feed.depth)
         if published.failure is None:
             self._faults.clear()
@@ -154,9 +148,7 @@ class PullBatches:
         sink.open()
         route = self._route(lacks, sink)
         engine = Engine(route, self._shape.cluster, self._tuning.workers)
-        overlay = Overlay(
-            self._populator, raw.flush, sink.note_flush, self._shape.marks_zeros
-        )
+        overlay = Overlay(self._populator, raw.flush, self._shape.marks_zeros)
         return Population(
             feed,
             engine,

@@ -45,7 +45,7 @@ def population(directory: Path, disk: FullDisk) -> Population:
     """Of four blocks, each a request of its own."""
     counts = Counts(largest=BLOCK)
     rig = Rig(directory, "ABCD", counts=counts, reserve=disk.reserve)
-    overlay = Overlay(disk, rig.target.flush, lambda _: None, marks_zeros=True)
+    overlay = Overlay(disk, rig.target.flush, marks_zeros=True)
     return Population(
         rig.feed, rig.engine, overlay, lambda _: None, lambda _: None, lambda: 0.0
     )

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from longshored.block.copy.sink import SLOW_FLUSH_SECONDS, Sink, Way
+from longshored.block.copy.inflight import MOST
+from longshored.block.copy.sink import Sink, Way
 from longshored.block.node import Mode
 from longshored.errors import Kind, ServiceError
 from longshored.units import KiB
@@ -66,13 +67,17 @@ def test_more_parts_than_one_call_takes_are_all_written(
     raw.close()
 
 
-def test_a_slow_flush_ends_writing_through_the_cache(tmp_path: Path) -> None:
+def test_more_than_may_be_in_flight_is_written_and_dropped(
+    tmp_path: Path, pages: memoryview
+) -> None:
     raw = raw_file(tmp_path / "file")
-    sink = Sink(raw, [Way.DROP, Way.DIRECT, Way.CACHED])
-    sink.note_flush(SLOW_FLUSH_SECONDS / 2)
-    assert Way.DROP in sink.ways
-    sink.note_flush(2 * SLOW_FLUSH_SECONDS)
-    assert sink.ways == (Way.DIRECT, Way.CACHED)
+    sink = Sink(raw, [Way.DROP, Way.CACHED])
+    sink.open()
+    many = MOST // len(pages) + 2
+    for index in range(many):
+        sink.write(index * len(pages), [pages])
+    sink.close()
+    assert (tmp_path / "file").read_bytes() == bytes(pages) * many
     raw.close()
 
 

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from ...units import MiB, round_down
+from ...units import GiB, round_down
 from .plan import Copy, Request, Zero
 
 Share = tuple[Copy, ...]
@@ -31,7 +31,7 @@ class Begun:
 class BatchLimits:
     """When a batch is full: what a crash may cost, and what publishing may hold."""
 
-    length: int = 512 * MiB
+    length: int = 1 * GiB
     seconds: float = 2.0
     runs: int = 32_768  # some MiB of placements at the most
 

@@ -44,7 +44,6 @@ class Overlay:
 
     publisher: Publisher
     flush: Callable[[], None]
-    note_flush: Callable[[float], None]  # how many seconds it took
     marks_zeros: bool  # else what is zero simply stays unallocated
 
 
@@ -121,9 +120,7 @@ class Population:
     def _publish(self, placements: Sequence[Placement]) -> None:
         if not placements:
             return
-        began = self._now()
         self._overlay.flush()
-        self._overlay.note_flush(self._now() - began)
         self._crash_point("pull.data_flushed")
         self._overlay.publisher.publish(placements)
         self._crash_point("pull.published")

@@ -1,35 +1,33 @@
 """Where copied bytes go: one file, written without filling the page cache.
 
-A copy must not push out what the guests of this host need, and a batch must be
-flushed at once, not after seconds. Three ways, tried in the order that the caller
-wants; what the file system does not know is not tried again:
+A copy must not push out what the guests of this host need, and a flush must find
+little left to do. Three ways, tried in the order that the caller wants; what the
+file system does not know is not tried again:
 
-    DROP    buffered, written back at once and dropped from the cache
+    DROP    buffered, written back at once and dropped from the cache; some MiB at
+            a time, then the next write waits
     DIRECT  O_DIRECT, for whole aligned pages only
     CACHED  an ordinary write
 """
 
-import errno
 import os
 from collections.abc import Sequence
 from enum import Enum
+from functools import partial
 
 from ...units import KiB, is_aligned
+from ..fallocate import UNSUPPORTED
 from ..ioerror import io_error
 from ..raw import RawNode
+from ..writeback import write_back
+from .inflight import InFlight
 
 _RWF_DONTCACHE = 0x80  # linux/fs.h, since 6.14
-# What a kernel or file system says that does not offer a way of writing.
-_NOT_OFFERED = (errno.EINVAL, errno.EOPNOTSUPP)
 
 # Covers the logical block of every disk there is.
 DIRECT_ALIGNMENT = 4 * KiB
 # The most parts that one system call takes.
 _MOST_PARTS = 1024
-
-# A flush of a batch that takes longer shows a device slower than memory. There a
-# buffered write only joins a queue, for which a pause would have to wait.
-SLOW_FLUSH_SECONDS = 0.1
 
 
 class Way(Enum):
@@ -46,21 +44,27 @@ class Sink:
         self._raw = raw
         # Replaced as a whole by whoever finds that a way is not offered.
         self._ways = tuple(ways)
+        # Set by open and close.
         self._direct: int | None = None
+        self._waits: int | None = None
+        self._in_flight: InFlight | None = None
 
     def open(self) -> None:
+        if Way.DROP in self._ways:
+            # A descriptor of its own: an error is told once to each, and what
+            # this one hears the flush must hear as well.
+            waits = self._waits = self._raw.open_again()
+            self._in_flight = InFlight(partial(write_back, waits))
         if Way.DIRECT in self._ways:
             self._direct = self._raw.open_direct()
 
     def close(self) -> None:
-        direct, self._direct = self._direct, None
-        if direct is not None:
-            os.close(direct)
-
-    def note_flush(self, seconds: float) -> None:
-        """How long the bytes of a batch took to become durable."""
-        if seconds > SLOW_FLUSH_SECONDS:
-            self._ways = tuple(way for way in self._ways if way is not Way.DROP)
+        """When every worker is joined."""
+        opened = (self._direct, self._waits)
+        self._direct = self._waits = self._in_flight = None
+        for fd in opened:
+            if fd is not None:
+                os.close(fd)
 
     @property
     def ways(self) -> tuple[Way, ...]:
@@ -90,7 +94,7 @@ class Sink:
             try:
                 return self._write_by(way, offset, parts)
             except OSError as error:
-                if way is Way.CACHED or error.errno not in _NOT_OFFERED:
+                if way is Way.CACHED or error.errno not in UNSUPPORTED:
                     raise
                 self._ways = tuple(other for other in self._ways if other is not way)
         return os.pwritev(self._raw.fd, parts, offset)
@@ -98,7 +102,10 @@ class Sink:
     def _write_by(self, way: Way, offset: int, parts: list[memoryview]) -> int:
         match way:
             case Way.DROP:
-                return os.pwritev(self._raw.fd, parts, offset, _RWF_DONTCACHE)
+                assert self._in_flight is not None
+                done = os.pwritev(self._raw.fd, parts, offset, _RWF_DONTCACHE)
+                self._in_flight.add(offset, done)
+                return done
             case Way.DIRECT:
                 assert self._direct is not None
                 return os.pwritev(self._direct, parts, offset)
