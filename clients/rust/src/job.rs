@@ -147,10 +147,9 @@ impl JobHandle {
     pub async fn update(&self, options: JobOptions, paths: Option<&[&str]>) -> Result<Job> {
         let mask = |paths: &[&str]| paths.iter().map(ToString::to_string).collect();
         let update_mask = paths.map(|paths| prost_types::FieldMask { paths: mask(paths) });
-        verb!(self.update_job(UpdateJobRequest {
-            options: Some(options.clone()),
-            update_mask: update_mask.clone()
-        }))
+        verb!(
+            self.update_job(UpdateJobRequest { options: Some(options), update_mask: update_mask })
+        )
     }
 
     /// This job's changes, to its end.

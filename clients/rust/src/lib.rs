@@ -32,3 +32,4 @@ pub use tokio_stream::{Stream, StreamExt};
 pub use tonic::Code;
 pub use tonic_types::FieldViolation;
 pub use watch::{Value, Watch, WatchOptions};
+pub use {prost_types, tonic};

@@ -3,6 +3,7 @@
 mod address;
 mod errors;
 mod retries;
+mod spawning;
 mod units;
 mod watch;
 
