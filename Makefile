@@ -89,19 +89,18 @@ test: packages client-packages interop setup
 	@status=0; \
 	$(MAKE) --no-print-directory lint || status=1; \
 	.ci/clients $(OTHER_CLIENTS) || status=1; \
-	$(WITH_MATRIX) -m "not deploy$(if $(HAVE_QEMU),, and not qemu)" || status=1; \
+	$(PYTEST) -m "not deploy$(if $(HAVE_QEMU),, and not qemu)" || status=1; \
 	exit $$status
 
 # Ours are tested with the daemon; the others have a Makefile of their own.
 CLIENTS := $(patsubst clients/%/Makefile,%,$(wildcard clients/*/Makefile))
 OTHER_CLIENTS := $(filter-out python,$(CLIENTS))
-WITH_MATRIX = GRPC_VERBOSITY=NONE PYTHONPATH=. $(PYTEST) -p tests.conformance.report
 
 .PHONY: clients client-packages
 clients: client-packages interop setup
 	@status=0; \
 	.ci/clients $(CLIENTS) || status=1; \
-	$(WITH_MATRIX) -m clients tests/conformance || status=1; \
+	$(PYTEST) -m clients tests/conformance || status=1; \
 	exit $$status
 
 # Go, Node 20 and Rust are newer than those of Debian 12: they have to be there.

@@ -12,8 +12,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from longshore.v1 import job_options_pb2
 from longshore.v1 import job_service_pb2 as pb
-from tests.conformance.built import is_left_out
-from tests.conformance.languages import Language, standing
+from tests.conformance.built import built
+from tests.conformance.languages import Language
 from tests.conformance.process import Fields, Process
 
 from .daemon import Served, Stubs, cpu_seconds, peak, reset_peak, served
@@ -43,10 +43,7 @@ def measure(run: Run) -> None:
     run.report.title(f"clients: {JOBS} jobs watched, {changes * rounds:,} events each")
     with served(run.directory, does_nothing=True) as daemon, daemon.connect() as stubs:
         make_history(stubs, daemon.root, changes)
-        for language in standing():
-            if is_left_out(language.folder):
-                run.report.say(f"{language.name} is not built")
-                continue
+        for language in built():
             raw, wrapped = (
                 cost(language, daemon, changes, rounds, raw=is_raw)
                 for is_raw in (True, False)

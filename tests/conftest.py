@@ -4,6 +4,13 @@ import structlog
 from hypothesis import settings
 from structlog.typing import EventDict
 
+from tests.conformance.report import (
+    pytest_runtest_logreport,
+    pytest_terminal_summary,
+)
+
+__all__ = ["pytest_runtest_logreport", "pytest_terminal_summary"]
+
 # Two cores shared by many workers: a slow example says nothing about the code.
 settings.register_profile("house", deadline=None, print_blob=True)
 settings.load_profile("house")

@@ -12,7 +12,8 @@ from typing import NoReturn
 
 import structlog
 
-from .languages import LANGUAGES, standing
+from .built import built
+from .languages import LANGUAGES
 from .matrix import Matrix, store
 from .runner import Verdict, run_all
 from .scenario import Scenario, load
@@ -27,7 +28,7 @@ def main() -> int:
     structlog.configure(processors=[silence])
     arguments = _parser().parse_args()
     scenarios = _chosen(arguments.scenario)
-    languages = [LANGUAGES[name] for name in arguments.client] or standing()
+    languages = [LANGUAGES[name] for name in arguments.client] or built()
     began = time.monotonic()
     verdicts = list(_told(run_all(languages, scenarios), verbose=arguments.verbose))
     matrix = Matrix(verdicts)

@@ -3,7 +3,7 @@
 import os
 from functools import cache
 
-from .languages import LANGUAGES, Language
+from .languages import LANGUAGES, Language, standing
 from .process import DriverFailure
 
 # How long a driver may take to say hello.
@@ -16,6 +16,11 @@ def is_left_out(folder: str) -> bool:
         return False
     language = next(one for one in LANGUAGES.values() if one.folder == folder)
     return not _answers(language)
+
+
+def built() -> list[Language]:
+    """Those that are not left out."""
+    return [one for one in standing() if not is_left_out(one.folder)]
 
 
 @cache

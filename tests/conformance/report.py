@@ -1,27 +1,29 @@
-"""A plugin of pytest: prints the matrix before the summary, from all workers' verdicts.
+"""Hooks of pytest: the matrix before the summary, from the verdicts of all workers."""
 
-pytest -p tests.conformance.report
-"""
+from typing import Any
 
 import pytest
-
-from .matrix import Matrix
-from .runner import Verdict
 
 # The property of a test that is a verdict.
 VERDICT = "verdict"
 
-_verdicts: list[Verdict] = []
+_verdicts: list[dict[str, Any]] = []
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.when == "call":
         for name, value in report.user_properties:
             if name == VERDICT and isinstance(value, dict):
-                _verdicts.append(Verdict(**value))
+                _verdicts.append(value)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if _verdicts:
-        terminalreporter.section("conformance")
-        terminalreporter.write_line(Matrix(_verdicts).text())
+    if not _verdicts:
+        return
+    # Only now: it brings the daemon along, which most runs of pytest do without.
+    from .matrix import Matrix
+    from .runner import Verdict
+
+    matrix = Matrix(Verdict(**verdict) for verdict in _verdicts)
+    terminalreporter.section("conformance")
+    terminalreporter.write_line(matrix.text())

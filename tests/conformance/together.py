@@ -23,8 +23,8 @@ from longshored.store.database import open_database
 from longshored.store.reader import Reader
 from tests.support.daemon import DaemonProcess, Place
 
-from .built import is_left_out
-from .languages import LANGUAGES, Language, standing
+from .built import built
+from .languages import LANGUAGES, Language
 from .process import Fields, Process
 
 MiB = 1024**2
@@ -289,9 +289,7 @@ def main() -> int:
     parser.add_argument("--client", nargs="+", choices=LANGUAGES, default=[])
     given = parser.parse_args()
     seed = secrets.randbelow(10**6) if given.seed is None else given.seed
-    languages = [LANGUAGES[name] for name in given.client] or [
-        language for language in standing() if not is_left_out(language.folder)
-    ]
+    languages = [LANGUAGES[name] for name in given.client] or built()
     say(f"seed {seed}, {given.seconds:g} s: {', '.join(one.name for one in languages)}")
     wrong = list(play(Wish(given.seconds, tuple(languages), seed, given.kills)))
     for complaint in wrong:
