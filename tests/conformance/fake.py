@@ -3,7 +3,8 @@ jobs that are made once, calls that hang, messages of a newer contract.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +20,29 @@ UNKNOWN_FIELD = b"\xfa\xf0\x04\x06future"
 
 class ScriptedServer(FakeServer):
     """`hangs` holds methods that are never answered; `by_request` which job a request
-    id has made.
+    id has made; `begun` counts watches whose first frame has gone out.
     """
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self.hangs: set[str] = set()
+        self.begun = 0
         self.by_request: dict[str, str] = {}
 
     def put_job(self, job: job_pb2.Job) -> None:
         """Make or change a job as it stands here: one revision, one event."""
         self.on_loop(self._put(job))
+
+    async def _watch(self, request: Any, context: Any) -> AsyncGenerator[bytes, None]:
+        is_first = True
+        told: Any = super()._watch(request, context)
+        async with aclosing(told) as frames:
+            async for frame in frames:
+                yield frame
+                if is_first:
+                    is_first = False
+                    self.begun += 1
+                    self._tell()
 
     async def _answer(self, method: Any, request: Any) -> Any:
         if method.name in self.hangs:

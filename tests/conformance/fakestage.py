@@ -163,6 +163,10 @@ class FakeStage(Stage):
         self._until(lambda fake: fake.watchers == count)
         return {"seconds": time.monotonic() - began}
 
+    def move_until_begun(self, count: int) -> None:
+        """So many watches know where they begin."""
+        self._until(lambda fake: self.server.begun >= count)
+
     def move_until_bookmarks(self, count: int) -> None:
         wanted = self.server.bookmarks + count
         self._until(lambda fake: fake.bookmarks >= wanted)
