@@ -8,6 +8,7 @@ import sys
 
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
-from .command import main  # noqa: E402 - grpc looks at it when it is loaded
+# grpc looks at it when it is loaded.
+from .command import main
 
 sys.exit(main())
