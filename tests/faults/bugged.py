@@ -30,8 +30,8 @@ def skip_flush() -> None:
     """The data of a batch is published without being flushed."""
     batches: Any = pull_batches
     overlay = batches.Overlay
-    batches.Overlay = lambda publisher, flush, note, marks: overlay(
-        publisher, lambda: None, note, marks
+    batches.Overlay = lambda publisher, flush, marks: overlay(
+        publisher, lambda: None, marks
     )
 
 
