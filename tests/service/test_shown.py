@@ -128,7 +128,8 @@ def test_a_change_that_was_not_committed_lends_its_bytes_to_no_other() -> None:
 
 
 @pytest.mark.parametrize(
-    "kept", ["NULL", "x'0200000000'", "CAST(substr(shown, 1, 20) AS BLOB)"]
+    "kept",
+    ["NULL", f"x'{shown.FORM - 1:02x}00000000'", "CAST(substr(shown, 1, 20) AS BLOB)"],
 )
 def test_what_another_daemon_has_kept_is_made_anew(
     open_daemon: Open, place: Place, kept: str
