@@ -11,14 +11,7 @@ pytestmark = [pytest.mark.qemu, pytest.mark.slow]
 # An error there is the answer of the call, and makes no job.
 BEFORE_A_JOB = {"job.creating"}
 
-# Between two steps: there is nothing of its own there that could fail.
-BETWEEN = {"group.prepared", "group.committed"}
-
-STEPS = (
-    set(FAIL_POINTS)
-    - (PAUSES | CANCELS | AT_START | AT_STOP)
-    - (BEFORE_A_JOB | BETWEEN)
-)
+STEPS = set(FAIL_POINTS) - (PAUSES | CANCELS | AT_START | AT_STOP | BEFORE_A_JOB)
 
 
 @pytest.mark.parametrize("step", sorted(STEPS))

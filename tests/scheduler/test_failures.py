@@ -6,7 +6,7 @@ from longshored.drivers.base import Cancelled, Context
 from longshored.errors import Kind, ServiceError
 from longshored.job.model import Holder, Worker
 from longshored.job.nodes import IoStatus
-from longshored.job.states import State, Verb
+from longshored.job.states import FINAL, State, Verb
 from longshored.store.transaction import Transaction
 from tests.scheduler.house import House
 from tests.support.drivers import Gate, Scripted, Steady, in_turn, raising
@@ -76,6 +76,38 @@ def test_a_failed_prepare_is_unwound(house: House, driver: Scripted) -> None:
     expected = ["start", "run", "prepare", "abort", "clean"]
     assert driver.calls(job.job_id) == expected
     assert house.states(job)[-3:] == [S.PENDING, S.ABORTING, S.FAILED]
+
+
+def test_a_bug_in_a_commit_fails_the_job(house: House, driver: Scripted) -> None:
+    driver.script("a", commit=raising(ZeroDivisionError("secret")))
+    job = house.create("a")
+    ended = house.wait(job, S.FAILED)
+    assert ended.failure is not None
+    assert ended.failure.kind is Kind.INTERNAL
+    expected = ["start", "run", "prepare", "commit", "abort", "clean"]
+    assert driver.calls(job.job_id) == expected
+
+
+def test_a_result_that_cannot_be_stored_fails_the_job(
+    house: House, driver: Scripted
+) -> None:
+    driver.script("a", result=object())
+    job = house.create("a")
+    ended = house.wait(job, S.FAILED)
+    assert ended.failure is not None
+    assert ended.failure.kind is Kind.INTERNAL
+    # It has committed: there is nothing to unwind any more.
+    assert driver.calls(job.job_id) == ["start", "run", "prepare", "commit", "clean"]
+
+
+def test_a_bug_between_the_members_of_a_group_fails_all_of_them(
+    house: House, driver: Scripted
+) -> None:
+    driver.script("a", result=object())
+    driver.script("b")
+    first, second = house.group("a", "b")
+    assert house.wait(first, S.FAILED).failure is not None
+    assert house.wait(second, *FINAL).state is not S.SUCCEEDED
 
 
 def test_policy_stop_pauses_until_the_operator_resumes(

@@ -29,10 +29,17 @@ class Attempt:
     was_finalizing: bool
     stage: Stage = Stage.WORKING
     work: Work | None = None
+    is_aborted: bool = False
 
     @property
     def number(self) -> int:
         return self.control.claim.number
+
+    def abort(self) -> None:
+        """Unwind what there is, once."""
+        if self.work is not None and not self.is_aborted:
+            self.is_aborted = True
+            self.work.abort()
 
     def clean(self) -> None:
         """Close and unlock, once."""

@@ -187,15 +187,14 @@ class Runner:
     def _carry_out(
         self, step: Callable[..., None], attempts: tuple[Attempt, ...]
     ) -> None:
-        """A step of attempts. One that cannot be reported leaves them to the next."""
+        """A step of attempts. One that is stopped leaves them to the next."""
         try:
             step(*attempts)
         except (Stopping, Stale):
             self._close(*attempts)
-        except Exception:  # noqa: BLE001 - else files stay open that nobody works on
-            job_ids = [attempt.control.job_id for attempt in attempts]
-            _log.exception("attempt_given_up", jobs=job_ids)
-            self._close(*attempts)
+        except Exception as error:  # noqa: BLE001 - else jobs hang until a restart
+            for attempt in attempts:
+                self._let_fall(attempt, error)
 
     # On worker threads.
 
@@ -245,11 +244,10 @@ class Runner:
 
     def _unwind(self, attempt: Attempt) -> None:
         warning = None
-        if attempt.work is not None:
-            try:
-                attempt.work.abort()
-            except Exception as error:  # noqa: BLE001 - it must be closed all the same
-                warning = f"Could not be unwound: {attempt.failure(error).message}"
+        try:
+            attempt.abort()
+        except Exception as error:  # noqa: BLE001 - it must be closed all the same
+            warning = f"Could not be unwound: {attempt.failure(error).message}"
         self._fail_point("job.aborted")
         attempt.clean()
         self._fail_point("job.unwound")
@@ -266,6 +264,21 @@ class Runner:
                 self._unwind(attempt)
             else:
                 self._forget(attempt)
+
+    def _let_fall(self, attempt: Attempt, error: Exception) -> None:
+        """A bug that no step has caught: its jobs fail, unless even that cannot be."""
+        if attempt.stage is Stage.OVER:
+            return
+        control = attempt.control
+        try:
+            failure = attempt.failure(error)
+            self._reports.failed(control.claim, failure, control.meter.sample())
+            self._unwind(attempt)
+        except (Stopping, Stale):
+            self._close(attempt)
+        except Exception:  # noqa: BLE001 - else files stay open that nobody works on
+            _log.exception("attempt_given_up", job=control.job_id)
+            self._close(attempt)
 
     def _close(self, *attempts: Attempt) -> None:
         """Leave the jobs to later attempts."""
