@@ -48,7 +48,8 @@ def must_be_decent(answer: Answer, title: str) -> None:
     if answer.reason == "FIELD_INVALID":
         assert answer.error.field_violations[0].field.endswith("uri"), answer.text
     else:
-        assert answer.error.metadata.get("uri"), answer.text
+        named = answer.error.metadata.keys() & {"uri", "target", "resource"}
+        assert len(named) == 1, answer.text
     # What a terminal would act on is never repeated as it came.
     assert not any(ord(char) < 32 or char in "\x7f\x9b\u202e" for char in answer.text)
 

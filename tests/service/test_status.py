@@ -124,6 +124,8 @@ def test_a_bug_tells_only_where_to_look() -> None:
     ("kind", "key"),
     [(Kind.TARGET_BUSY, "target"), (Kind.PERMISSION_DENIED, "resource")],
 )
-def test_a_file_is_named_by_the_word_of_the_catalogue_too(kind: Kind, key: str) -> None:
+def test_a_file_is_named_once_by_the_word_of_the_catalogue(
+    kind: Kind, key: str
+) -> None:
     answer = status.of_error(ServiceError(kind, "No", uri="/images/top"))
-    assert info_of(answer).metadata[key] == "/images/top"
+    assert dict(info_of(answer).metadata) == {key: "/images/top"}

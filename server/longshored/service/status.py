@@ -78,7 +78,7 @@ _RETRY_DELAYS = {
 Detail = message.Message
 
 # Below the service a file is called `uri`; for these kinds the catalogue of the
-# contract has another word for what the error is about.
+# contract has another word for what the error is about, and that alone is sent.
 _URI_IS = {
     Kind.PERMISSION_DENIED: "resource",
     Kind.TARGET_NOT_FOUND: "target",
@@ -139,7 +139,7 @@ def _facts(trouble: Trouble) -> dict[str, Fact]:
     facts = dict(trouble.facts)
     key = _URI_IS.get(trouble.kind)
     if key is not None and "uri" in facts:
-        facts.setdefault(key, facts["uri"])
+        facts[key] = facts.pop("uri")
     return facts
 
 
