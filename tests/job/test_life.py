@@ -161,6 +161,23 @@ def test_a_paused_job_runs_when_the_last_holder_lets_go() -> None:
     assert life.let_go(life.resume(job, ASK), (Holder.WINDOW,)).pauses == ()
 
 
+def test_a_pause_of_a_user_is_his_in_the_history() -> None:
+    window = Pause(Holder.WINDOW, "night only", NOW, life.SYSTEM)
+    held = life.pause(life.hold(in_state(State.RUNNING), window), ASK)
+    assert life.parked(held, NOW).history[-1].actor == ASK.by
+
+
+def test_a_pause_that_nobody_asked_for_is_the_daemons_in_the_history() -> None:
+    window = Pause(Holder.WINDOW, "night only", NOW, life.SYSTEM)
+    held = life.hold(in_state(State.RUNNING), window)
+    assert life.parked(held, NOW).history[-1].actor == life.SYSTEM
+
+
+def test_who_asked_for_a_finalising_is_in_the_history() -> None:
+    asked = life.finalize(in_state(State.PENDING), ASK)
+    assert life.succeeded(asked, NOW).history[-1].actor == ASK.by
+
+
 def test_a_ready_job_that_is_paused_stands_by_and_comes_back_ready() -> None:
     standby = in_state(State.STANDBY)
     assert life.unparked(standby, NOW).state is State.READY

@@ -199,7 +199,9 @@ def parked(job: Job, now: Instant) -> Job:
     """The worker stands still at a checkpoint."""
     rest = State.STANDBY if job.state is State.READY else State.PAUSED
     reason = "; ".join(held.reason for held in job.pauses)
-    return move(job, rest, now, reason)
+    # If a user is among those who hold it, it is his pause.
+    users = (held.actor for held in job.pauses if held.holder is Holder.USER)
+    return move(job, rest, now, reason, next(users, SYSTEM))
 
 
 def unparked(job: Job, now: Instant) -> Job:
@@ -246,7 +248,9 @@ def ended(job: Job, now: Instant, reason: str = "", actor: str = SYSTEM) -> Job:
 
 
 def succeeded(job: Job, now: Instant, **others: Any) -> Job:
-    return move(job, State.SUCCEEDED, now, "finalized", **others)
+    asked = job.wanted.finalize
+    actor = SYSTEM if asked is None else asked.by
+    return move(job, State.SUCCEEDED, now, "finalized", actor, **others)
 
 
 # Restart.
