@@ -99,6 +99,38 @@ def test_a_job_that_waits_for_a_slot_holds_its_nodes_all_the_same(
     run.finish.set()
 
 
+def test_the_answer_says_why_a_job_waits(
+    open_house: OpenHouse, driver: Scripted
+) -> None:
+    house = open_house(slots=1)
+    run = Steady()
+    driver.script("a", run=run)
+    house.create("a")
+    waiting = house.create("b")
+    assert waiting.pending is not None
+    assert waiting.pending.reason is PendingReason.SLOT
+    assert waiting == house.get(waiting)
+    run.finish.set()
+
+
+def test_the_answer_is_a_job_that_has_started_if_it_could(
+    house: House, driver: Scripted
+) -> None:
+    run = Steady()
+    driver.script("a", run=run)
+    job = house.create("a")
+    assert (job.state, job.pending) == (S.RUNNING, None)
+    run.finish.set()
+
+
+def test_the_answer_says_why_the_members_of_a_group_wait(
+    house: House, busy: Steady
+) -> None:
+    members = house.group("a", "b", on_conflict=OnConflict.QUEUE)
+    assert all(member.pending is not None for member in members)
+    busy.finish.set()
+
+
 def test_readers_share_a_node(house: House, driver: Scripted) -> None:
     runs = [Steady(), Steady()]
     for name, run in zip("ab", runs, strict=True):

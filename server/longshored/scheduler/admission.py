@@ -58,6 +58,18 @@ class Candidate:
     error: ServiceError | None = None
 
 
+def one_answer(created: Created, tx: Transaction) -> Created:
+    """The job as its commit leaves it: started, or with the reason why it waits."""
+    return replace(created, job=tx.as_left(created.job))
+
+
+def group_answer(
+    made: tuple[list[Job], bool], tx: Transaction
+) -> tuple[list[Job], bool]:
+    jobs, replayed = made
+    return [tx.as_left(job) for job in jobs], replayed
+
+
 class Admission:
     """Makes bodies for the journal; nothing here changes anything by itself."""
 

@@ -28,7 +28,7 @@ from ..job.states import Verb
 from ..store.journal import Journal
 from ..store.reader import Reader
 from ..store.transaction import Transaction
-from .admission import Admission, Request
+from .admission import Admission, Request, group_answer, one_answer
 from .cycle import Adopter, Cycle, Listener
 from .decide import Body, Decisions
 from .ids import RandomBytes
@@ -223,7 +223,7 @@ class Scheduler:
         request = Request(caller, request_id, body, traceparent)
         decide = self._admission.one(new, request, validate_only=validate_only)
         self._fail_point("job.creating")
-        return self._journal.submit(self._decisions.body(decide))
+        return self._journal.submit(self._decisions.body(decide), one_answer)
 
     def create_group(
         self,
@@ -243,7 +243,7 @@ class Scheduler:
             group or NewGroup(), members, request, validate_only=validate_only
         )
         self._fail_point("job.creating")
-        return self._run(decide)
+        return self._journal.run(self._decisions.body(decide), group_answer)
 
     def plan(self, new: NewJob, caller: Caller) -> Planned:
         """What would be; nothing is reserved, nothing written."""

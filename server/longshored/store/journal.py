@@ -35,6 +35,7 @@ from .transaction import Batch, Live, Transaction
 T = TypeVar("T")
 
 Body = Callable[[Transaction], T]
+Answer = Callable[[T, Transaction], T]
 BeforeCommit = Callable[[Transaction], None]
 OnCommit = Callable[[Sequence[Change]], None]
 
@@ -52,9 +53,15 @@ COMMIT_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0
 _log = structlog.get_logger(__name__)
 
 
+def as_it_is(result: T, _: Transaction) -> T:
+    """Answer what the body returned."""
+    return result
+
+
 @dataclass(frozen=True, slots=True)
 class _Task:
     body: Body[Any]
+    answer: Answer[Any]
     future: "Future[Any]"
 
 
@@ -106,23 +113,24 @@ class Journal:
         self._live = _read_live(self._connection)
         self._thread.start()
 
-    def submit(self, body: Body[T]) -> "Future[T]":
+    def submit(self, body: Body[T], answer: Answer[T] = as_it_is) -> "Future[T]":
         """Run a body; the future resolves when all it did is durable.
 
         A body that raises changes nothing, and its future alone gets the error.
+        `answer` looks once more when the batch is complete; it must not raise.
         """
         future: Future[T] = Future()
         with self._wakeup:
             if self._stopping:
                 future.set_exception(_stopped())
                 return future
-            self._queue.append(_Task(body, future))
+            self._queue.append(_Task(body, answer, future))
             self._wakeup.notify()
         return future
 
-    def run(self, body: Body[T]) -> T:
+    def run(self, body: Body[T], answer: Answer[T] = as_it_is) -> T:
         assert threading.current_thread() is not self._thread, "would wait for itself"
-        return self.submit(body).result()
+        return self.submit(body, answer).result()
 
     def stop(self) -> None:
         """Finish what was submitted, fold the log into the file, end the thread."""
@@ -279,7 +287,7 @@ def _attempt(task: _Task, transaction: Transaction) -> Callable[[], None]:
     except Exception as error:  # noqa: BLE001 - it goes to the caller
         transaction.undo(mark)
         return partial(task.future.set_exception, error)
-    return partial(task.future.set_result, result)
+    return lambda: task.future.set_result(task.answer(result, transaction))
 
 
 def _nobody_waits() -> None:

@@ -108,6 +108,10 @@ class Transaction:
             return job
         raise ServiceError(Kind.JOB_NOT_FOUND, f"No job {number}", number=number)
 
+    def as_left(self, job: Job) -> Job:
+        """A job of this batch as it is now; of another, or removed: as given."""
+        return self.batch.after.get(job.number) or job
+
     def replayed(self, caller: str, request_id: str) -> Remembered | None:
         """What was remembered for this request id of this caller."""
         key = (caller, request_id)
