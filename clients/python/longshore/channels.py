@@ -26,15 +26,22 @@ OPTIONS: Options = (
     ("grpc.keepalive_permit_without_calls", 0),
     ("grpc.max_receive_message_length", 16 << 20),
     ("grpc.enable_retries", 0),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    # Not a pause: what one attempt to connect may take, its TLS handshake included.
+    ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
 )
+
+# The four tries of a call last 350 ms at least; in that time the channel must have
+# tried to connect once, or a daemon that is back is not seen.
+CONTROL: Options = (*OPTIONS, ("grpc.max_reconnect_backoff_ms", 250))
 
 # A watch has a connection of its own: a stream that nobody reads must not hold up
 # a cancel.
-CONTROL: Options = OPTIONS
-WATCH: Options = (*OPTIONS, ("grpc.use_local_subchannel_pool", 1))
+WATCH: Options = (
+    *OPTIONS,
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.use_local_subchannel_pool", 1),
+)
 
 
 def blocking(address: str, who: Credentials, options: Options) -> grpc.Channel:
