@@ -11,7 +11,7 @@ SERVER = ROOT / "server"
 CLIENT = ROOT / "clients" / "python"
 
 FLOORS = [
-    {"units", "errors", "clock", "tally"},
+    {"units", "errors", "clock", "tally", "remembered"},
     {"block", "virt", "job"},  # neighbours do not know each other
     {"drivers", "store"},
     {"scheduler"},

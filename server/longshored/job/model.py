@@ -181,6 +181,9 @@ class Failure:
     facts: dict[str, Fact] = field(default_factory=dict)
 
 
+_NO_PROGRESS = Progress()
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One long operation, from its request to its dismissal.
@@ -212,7 +215,7 @@ class Job:
     worker: Worker | None = None
     attempts: int = 0
     status: Status | None = None
-    progress: Progress = field(default_factory=Progress)
+    progress: Progress = _NO_PROGRESS
     result: Result | None = None
     failure: Failure | None = None
     warnings: tuple[JobWarning, ...] = ()

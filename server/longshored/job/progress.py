@@ -1,6 +1,6 @@
 """How far a job is: the sample that watchers see; rate and ETA from samples."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 from ..clock import Instant
@@ -65,11 +65,11 @@ class Progress:
     current: int = 0
     total: int = 0
     total_is_final: bool = False
-    phase: Phase = field(default_factory=Phase)
+    phase: Phase = Phase()
     rate: float = 0.0  # units a second, smoothed
     estimate: Estimate | None = None
     elapsed: float = 0.0
-    ledger: Ledger = field(default_factory=Ledger)
+    ledger: Ledger = Ledger()
     limited_by: LimitedBy = LimitedBy.NOTHING
     read: int = 0
     written: int = 0

@@ -22,6 +22,14 @@ def field(number: int, body: bytes) -> bytes:
     return _SHORT[number << 3 | _LENGTH_DELIMITED] + length + body
 
 
+def number(field_number: int, value: int) -> bytes:
+    """One integer or enum field that is not negative; nothing for 0."""
+    if not value:
+        return b""
+    varint = _SHORT[value] if value < len(_SHORT) else _varint(value)
+    return _SHORT[field_number << 3] + varint
+
+
 def _varint(value: int) -> bytes:
     out = bytearray()
     while value > 127:

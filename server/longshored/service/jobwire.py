@@ -4,15 +4,16 @@ The store keeps the bytes beside the job, so lists and snapshots only copy them.
 """
 
 from collections.abc import Mapping
+from functools import cache
 
 from longshore.v1 import job_pb2, watch_pb2
 
 from ..job.model import Job
-from ..job.states import Verb
+from ..job.states import State, Verb
+from ..remembered import Remembered
 from ..store.change import Change, ChangeKind
 from ..store.listing import Stored
 from . import enums, frames, shown, wiretime
-from .jobparts import Remembered
 from .translate_job import job_to_wire
 
 # A watch, and whoever made the job, are told of a change just after it is written.
@@ -25,7 +26,10 @@ _EVENT_KINDS = {
     ChangeKind.UPDATED: watch_pb2.JOB_EVENT_KIND_UPDATED,
     ChangeKind.REMOVED: watch_pb2.JOB_EVENT_KIND_REMOVED,
 }
-_EVENT_JOB = watch_pb2.JobEvent.DESCRIPTOR.fields_by_name["job"].number
+_EVENT = watch_pb2.JobEvent.DESCRIPTOR.fields_by_name
+_EVENT_JOB = _EVENT["job"].number
+_EVENT_REVISION = _EVENT["revision"].number
+_EVENT_TIME = _EVENT["event_time"].number
 
 
 class JobWire:
@@ -62,17 +66,17 @@ class JobWire:
 
     def event(self, change: Change) -> bytes:
         """The change as an element of a batch of events."""
-        head = watch_pb2.JobEvent(
-            kind=_EVENT_KINDS[change.kind],
-            revision=change.revision,
-            previous_state=_previous(change),
-            event_time=wiretime.timestamp(change.time),
-        )
+        head = _kind(change.kind, change.previous)
+        revision = frames.number(_EVENT_REVISION, change.revision)
+        time = frames.field(_EVENT_TIME, wiretime.timestamp_bytes(change.time))
         job = frames.field(_EVENT_JOB, self.changed(change.job))
-        return frames.event(head.SerializeToString() + job)
+        return frames.event(b"".join((head, revision, time, job)))
 
 
-def _previous(change: Change) -> job_pb2.JobState.ValueType:
-    if change.previous is None:
-        return job_pb2.JOB_STATE_UNSPECIFIED
-    return enums.STATES[change.previous]
+@cache
+def _kind(kind: ChangeKind, previous: State | None) -> bytes:
+    unset = job_pb2.JOB_STATE_UNSPECIFIED
+    return watch_pb2.JobEvent(
+        kind=_EVENT_KINDS[kind],
+        previous_state=unset if previous is None else enums.STATES[previous],
+    ).SerializeToString()

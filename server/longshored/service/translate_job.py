@@ -1,7 +1,9 @@
 """A job: value -> contract. The one shape in which clients see it."""
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
+
+from google.protobuf.descriptor import Descriptor
 
 from longshore.v1 import job_pb2, node_pb2
 
@@ -17,15 +19,15 @@ from ..job.model import (
     PendingReason,
     RateLimit,
     Transition,
-    Worker,
+    Wanted,
 )
 from ..job.nodes import Node
 from ..job.progress import Progress
 from ..job.spec import Spec
 from ..job.states import State, Verb
+from ..remembered import Remembered, RememberedFields
 from . import enums, status, wiretime
-from .frames import field
-from .jobparts import Remembered
+from .frames import field, number
 from .translate_image import file_uri
 from .translate_options import options_fields, rate_fields
 from .translate_progress import progress_fields
@@ -53,7 +55,14 @@ def job_to_wire(job: Job, verbs: frozenset[Verb]) -> bytes:
     nodes = _ACTIVE_NODE if _holds(job) else _IDLE_NODE
     return b"".join(
         (
-            job_pb2.Job(**_own_fields(job, verbs)).SerializeToString(),
+            _CONSTANT.of(job),
+            _stand(job.state, verbs, _is_busy(job)),
+            number(_REVISION, job.revision),
+            _time(_START_TIME, job.start_time),
+            _time(_END_TIME, job.end_time),
+            _time(_EXPIRE_TIME, job.expire_time),
+            _rest(job) if _has_rest(job) else b"",
+            b"" if job.worker is None or not keep else _WORKER.of(job),
             _info(job, keep=keep),
             _OPTIONS.of(job.options),
             _PROGRESS.of(job.progress, keep=keep),
@@ -63,18 +72,12 @@ def job_to_wire(job: Job, verbs: frozenset[Verb]) -> bytes:
     )
 
 
-def _own_fields(job: Job, verbs: frozenset[Verb]) -> Fields:
-    """What is this job's alone, or new with every change."""
+def _constant(job: Job) -> bytes:
+    """What was said when the job was made."""
     fields: Fields = {
         "job_id": job.job_id,
         "job_type": job.kind,
-        "state": enums.STATES[job.state],
-        "actions": enums.actions(job.state, verbs),
-        "revision": job.revision,
         "create_time": wiretime.timestamp_fields(job.create_time),
-        "start_time": wiretime.timestamp_fields(job.start_time),
-        "end_time": wiretime.timestamp_fields(job.end_time),
-        "expire_time": wiretime.timestamp_fields(job.expire_time),
         "labels": job.labels,
         "uid": job.uid,
         "number": job.number,
@@ -83,30 +86,51 @@ def _own_fields(job: Job, verbs: frozenset[Verb]) -> Fields:
         "traceparent": job.traceparent,
         "host": job.host,
         "after": job.after,
-        "busy": _is_busy(job),
     }
-    if job.failure is not None:
-        fields["error"] = status.of_failure(job.failure)
     if job.group is not None:
         fields["group_id"] = job.group.group_id
         fields["group_rate_limit"] = _group_rate(job.group)
+    return _part(**fields)
+
+
+@cache
+def _stand(state: State, verbs: frozenset[Verb], busy: bool) -> bytes:
+    return _part(
+        state=enums.STATES[state], actions=enums.actions(state, verbs), busy=busy
+    )
+
+
+def _time(field_number: int, instant: Instant | None) -> bytes:
+    if instant is None:
+        return b""
+    return field(field_number, wiretime.timestamp_bytes(instant))
+
+
+def _has_rest(job: Job) -> bool:
+    """Few jobs have any of this at any time."""
+    return (
+        job.wanted != _NO_WISH
+        or job.pending is not None
+        or job.failure is not None
+        or bool(job.pauses)
+        or bool(job.warnings)
+    )
+
+
+def _rest(job: Job) -> bytes:
+    fields: Fields = {}
+    if job.failure is not None:
+        fields["error"] = status.of_failure(job.failure)
     if not job.is_final:
-        fields.update(_unfinished_fields(job))
+        # What only a job has that has not ended: see `life.move`.
+        fields["pauses"] = [_pause(pause) for pause in job.pauses]
+        fields["pending"] = None if job.pending is None else _pending(job.pending)
+        fields["wanted"] = list(_wishes(job))
     if job.wanted.cancel is not None:
         fields["cancel_comment"] = job.wanted.cancel.comment
     if job.warnings:
         fields["warnings"] = [_warning(warning) for warning in job.warnings]
-    return fields
-
-
-def _unfinished_fields(job: Job) -> Fields:
-    """What only a job has that has not ended: see `life.move`."""
-    return {
-        "pauses": [_pause(pause) for pause in job.pauses],
-        "pending": None if job.pending is None else _pending(job.pending),
-        "worker": None if job.worker is None else _worker(job, job.worker),
-        "wanted": list(_wishes(job)),
-    }
+    return _part(**fields)
 
 
 def _info(job: Job, *, keep: bool) -> bytes:
@@ -192,7 +216,7 @@ def node_to_proto(node: Node) -> node_pb2.Node:
 def _step(step: Transition) -> bytes:
     """A third of a job's bytes are its steps, and their words are mostly the same."""
     words = _words(step.state.value, step.reason, step.actor)
-    return field(_HISTORY, words + _step_time(step.time))
+    return field(_HISTORY, words + _time(_STEP_TIME, step.time))
 
 
 @lru_cache(1024)
@@ -202,21 +226,17 @@ def _words(state: str, reason: str, actor: str) -> bytes:
     ).SerializeToString()
 
 
-# Steps of one commit have one time, and most are steps of a few jobs.
-@lru_cache(1024)
-def _step_time(time: Instant) -> bytes:
-    return job_pb2.JobTransition(
-        transition_time=wiretime.timestamp(time)
-    ).SerializeToString()
-
-
-def _worker(job: Job, worker: Worker) -> Fields:
-    return {
-        "host": job.host,
-        "thread": worker.thread,
-        "attempt": worker.attempt,
-        "epoch": worker.epoch,
-    }
+def _worker(job: Job) -> bytes:
+    assert job.worker is not None
+    worker = job.worker
+    return _part(
+        worker={
+            "host": job.host,
+            "thread": worker.thread,
+            "attempt": worker.attempt,
+            "epoch": worker.epoch,
+        }
+    )
 
 
 def _wishes(job: Job) -> Iterator[Fields]:
@@ -240,10 +260,37 @@ def _wish(verb: Verb, ask: Ask) -> Fields:
     }
 
 
-_SPEC = Remembered[Spec](lambda spec: _part(info=info_fields(spec, None, None)))
-_OPTIONS = Remembered[Options](lambda options: _part(options=options_fields(options)))
-_PROGRESS = Remembered[Progress](lambda one: _part(progress=progress_fields(one)))
-_ACTIVE_NODE = Remembered[Node](lambda node: _part(nodes=[_node(node, active=True)]))
-_IDLE_NODE = Remembered[Node](lambda node: _part(nodes=[_node(node, active=False)]))
-_STEP = Remembered[Transition](_step)
-_HISTORY = job_pb2.Job.DESCRIPTOR.fields_by_name["history"].number
+_CONSTANT = RememberedFields[Job, bytes](
+    (
+        *("uid", "job_id", "kind", "create_time", "labels", "number", "owner"),
+        *("traceparent", "host", "after", "group"),
+    ),
+    _constant,
+)
+_WORKER = RememberedFields[Job, bytes](("worker", "host"), _worker)
+_SPEC = Remembered[Spec, bytes](lambda spec: _part(info=info_fields(spec, None, None)))
+_OPTIONS = Remembered[Options, bytes](lambda one: _part(options=options_fields(one)))
+_PROGRESS = Remembered[Progress, bytes](
+    lambda progress: _part(progress=progress_fields(progress))
+)
+_ACTIVE_NODE = Remembered[Node, bytes](
+    lambda one: _part(nodes=[_node(one, active=True)])
+)
+_IDLE_NODE = Remembered[Node, bytes](
+    lambda one: _part(nodes=[_node(one, active=False)])
+)
+_STEP = Remembered[Transition, bytes](_step)
+
+_NO_WISH = Wanted()
+
+
+def _number(name: str, message: Descriptor = job_pb2.Job.DESCRIPTOR) -> int:
+    return message.fields_by_name[name].number
+
+
+_REVISION = _number("revision")
+_START_TIME = _number("start_time")
+_END_TIME = _number("end_time")
+_EXPIRE_TIME = _number("expire_time")
+_HISTORY = _number("history")
+_STEP_TIME = _number("transition_time", job_pb2.JobTransition.DESCRIPTOR)

@@ -1,5 +1,6 @@
 """Instants and spans of time: ours <-> google.protobuf."""
 
+from functools import lru_cache
 from typing import Any
 
 from google.protobuf import duration_pb2, timestamp_pb2
@@ -33,6 +34,12 @@ def duration_fields(seconds: float) -> Fields:
 def timestamp(instant: Instant) -> timestamp_pb2.Timestamp:
     seconds, nanos = divmod(instant, SECOND)
     return timestamp_pb2.Timestamp(seconds=seconds, nanos=nanos)
+
+
+# Changes of one commit have one time, and it stays in the history of their jobs.
+@lru_cache(4096)
+def timestamp_bytes(instant: Instant) -> bytes:
+    return timestamp(instant).SerializeToString()
 
 
 def duration(seconds: float) -> duration_pb2.Duration:

@@ -17,7 +17,8 @@ from typing import Any
 from ..errors import Kind, ServiceError
 from ..job.model import Job
 from ..job.spec import RESULTS, SPECS, STATUSES
-from .codec import Text, Way, codec, decoder, encoder, fields_of
+from ..remembered import Remembered, RememberedFields
+from .codec import Field, Text, Way, codec, decoder, encoder, fields_of
 
 VERSION = 1
 
@@ -72,39 +73,44 @@ def _job_decoder() -> Callable[[dict[str, Any]], Any]:
 
 @cache
 def _job_encoder() -> Text:
-    """As of any dataclass, but the parts that are values of their own are mostly
+    """As of any dataclass, but what is the same as in the change before is mostly
     remembered."""
-    plain, parts = [], []
-    for field in fields_of(Job, special=_BY_KIND):
-        if text := _text(field.name, field.hint):
-            parts.append(dataclasses.replace(field, way=Way(text)))
-        else:
-            plain.append(field)
-    return encoder(plain + parts)
+    # Parts that are values of their own come last.
+    found = [(field, _text(field)) for field in fields_of(Job, special=_BY_KIND)]
+    fields = [field for field, text in found if text is None]
+    fields += [dataclasses.replace(f, way=Way(text)) for f, text in found if text]
+    constant = RememberedFields[Job, str](
+        _CONSTANT, encoder([field for field in fields if field.name in _CONSTANT])
+    )
+    others = encoder([field for field in fields if field.name not in _CONSTANT])
+
+    def encode(job: Job) -> str:
+        first, rest = constant.of(job), others(job)
+        return first if rest == "{}" else f"{first[:-1]},{rest[1:]}"
+
+    return encode
 
 
-def _text(name: str, hint: Any) -> Text | None:
-    inner = typing.get_args(hint)
-    if name in _BY_KIND or dataclasses.is_dataclass(hint):
+# What a job is made with; the first is no other job's.
+_CONSTANT = (
+    *("uid", "number", "job_id", "kind", "spec", "create_time", "owner", "host"),
+    *("labels", "after", "group", "on_conflict_queue", "create_revision"),
+    "traceparent",
+)
+
+
+def _text(field: Field) -> Text | None:
+    """How a part that is mostly remembered is written."""
+    inner = typing.get_args(field.hint)
+    if field.name in _BY_KIND or dataclasses.is_dataclass(field.hint):
         return _remembered
-    if typing.get_origin(hint) is tuple and dataclasses.is_dataclass(inner[0]):
+    if typing.get_origin(field.hint) is tuple and dataclasses.is_dataclass(inner[0]):
         return lambda items: f"[{','.join([_remembered(item) for item in items])}]"
     return None
 
 
-# A change of a job leaves most of its parts the very same objects (spec, nodes,
-# options, old history), so their text is remembered by identity. The object is
-# kept with it: its id cannot be used again meanwhile.
-_MEMORY = 8192
-_texts: dict[int, tuple[object, str]] = {}
+def _written(value: Any) -> str:
+    return codec(value.__class__).encode(value)
 
 
-def _remembered(value: Any) -> str:
-    known = _texts.get(id(value))
-    if known is not None and known[0] is value:
-        return known[1]
-    text = codec(value.__class__).encode(value)
-    if len(_texts) >= _MEMORY:
-        _texts.clear()
-    _texts[id(value)] = (value, text)
-    return text
+_remembered = Remembered[Any, str](_written).of
