@@ -127,7 +127,7 @@ def test_owner_and_a_group_that_reads_are_trusted(tmp_path: Path, mode: int) -> 
 
 def test_a_link_leads_to_the_file(tmp_path: Path) -> None:
     """As secrets are mounted in a container."""
-    write(tmp_path / "real", b"data", 0o400)
+    write(tmp_path / "real", b"data", 0o600).chmod(0o400)
     (tmp_path / "tokens").symlink_to("real")
     assert read_secret(tmp_path / "tokens", "access.token_file") == b"data"
 
