@@ -185,3 +185,18 @@ def test_a_priority_that_is_raised_moves_a_job_forward(
         house.wait(job, S.SUCCEEDED)
     starts = [job_id for job_id, _ in driver.order("start")]
     assert starts[1:] == [jobs[1].job_id, jobs[0].job_id]
+
+
+def test_a_job_that_finds_all_workers_busy_says_so_from_its_first_revision(
+    open_house: OpenHouse, driver: Scripted
+) -> None:
+    house = open_house(slots=1)
+    run = Steady()
+    driver.script("a", run=run)
+    house.create("a")
+    job = house.create("b")
+    assert job.pending is not None
+    assert job.pending.reason is R.SLOT
+    assert job.revision == job.create_revision
+    run.finish.set()
+    house.wait(job, S.SUCCEEDED)

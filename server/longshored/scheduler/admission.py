@@ -236,8 +236,8 @@ class Admission:
         self, tx: Transaction, candidates: Sequence[Candidate], request: Request
     ) -> list[Job]:
         jobs = [
-            self._decisions.add(tx, life.create(candidate.draft, tx.now))
-            for candidate in candidates
+            self._decisions.add(tx, life.create(self._waiting(one.draft), tx.now))
+            for one in candidates
         ]
         for job in jobs:
             if is_foreign(job.pending):
@@ -246,6 +246,14 @@ class Admission:
             job_ids = [job.job_id for job in jobs]
             tx.remember(request.caller.name, request.request_id, request.body, job_ids)
         return jobs
+
+    def _waiting(self, draft: Job) -> Job:
+        """With all workers busy it waits for one: said at once, it is not a change."""
+        options = draft.options
+        starts_later = options.earliest_start_time or options.windows or draft.after
+        if starts_later or draft.pending is not None:
+            return draft
+        return replace(draft, pending=self._queue.no_worker(draft))
 
 
 def _full(there_are: str, limit: int, name: str) -> ServiceError:

@@ -6,13 +6,22 @@ that fails then fails alone.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ..drivers.base import FailPoint, Work
 from ..job.model import Failure
 from ..job.progress import Progress
 from ..job.spec import Result
 from .attempt import Attempt
-from .reports import Claim, Reports
+from .reports import Claim, Report, Reports
+
+
+@dataclass(frozen=True, slots=True)
+class Finalised:
+    """The end of those that stand, on its way to be durable, and those that fell."""
+
+    report: Report[None] | None
+    fallen: Sequence[Attempt] = ()
 
 
 class Finaliser:
@@ -23,7 +32,7 @@ class Finaliser:
         self._reports = reports
         self._fail_point = fail_point
 
-    def finalise(self, members: Sequence[Attempt]) -> list[Attempt]:
+    def finalise(self, members: Sequence[Attempt]) -> Finalised:
         """Bring the members to their end; those that fell are left to be unwound."""
         failures: dict[Attempt, Failure] = {}
         results: dict[Claim, tuple[Result, Progress]] = {}
@@ -66,21 +75,24 @@ class Finaliser:
         self,
         results: dict[Claim, tuple[Result, Progress]],
         failures: dict[Attempt, Failure],
-    ) -> list[Attempt]:
+    ) -> Finalised:
         self._fail_point("group.committed")
-        self._reports.succeeded(results)
+        report = self._reports.succeeded(results)
         self._fail_point("job.ended")
+        if not failures:
+            return Finalised(report)
+        report.made()
         for member, failure in failures.items():
             control = member.control
             self._reports.failed(control.claim, failure, control.meter.sample())
-        return list(failures)
+        return Finalised(report, list(failures))
 
     def _all_fall(
         self, members: Sequence[Attempt], first: Attempt, failure: Failure
-    ) -> list[Attempt]:
+    ) -> Finalised:
         claims = [member.control.claim for member in members]
         self._reports.fallen(claims, first.control.claim, failure)
-        return list(members)
+        return Finalised(None, list(members))
 
 
 def _work_of(member: Attempt) -> Work:

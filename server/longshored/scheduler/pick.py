@@ -9,6 +9,7 @@ long queue costs nothing while all slots are busy.
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from ..clock import SECOND, Instant
 from ..job.model import Job, Pending, PendingReason
@@ -350,23 +351,33 @@ class Queue:
         message = f"{uri} is {verb} by job {job_id}"
         return Pending(PendingReason.HOLD, message, job_id, node_uri=uri)
 
+    def no_worker(self, job: Job) -> Pending | None:
+        """Why a job that may start does not; None if there is a worker for it."""
+        device = self._full_device(job)
+        if device is not None:
+            return _busy_workers(f"on device {device}")
+        return _busy_workers("of the daemon") if self.slots.are_full else None
+
+    def _full_device(self, job: Job) -> str | None:
+        devices = sorted(devices_of(job))
+        return next((one for one in devices if not self.slots.has(one)), None)
+
     def _full_slots(self, job: Job, number: int) -> Pending | None:
         """Stand in line for a worker, unless there is one."""
-        order = (-job.options.priority, number)
-        for device in sorted(devices_of(job)):
-            if not self.slots.has(device):
+        pending = self.no_worker(job)
+        if pending is not None:
+            device = self._full_device(job)
+            line = self._ready
+            if device is not None:
                 line = self._devices.setdefault(device, Line())
-                line.push(number, order)
-                self._put_at(number, line.discard)
-                return self._busy_workers(f"on device {device}")
-        if self.slots.are_full:
-            self._ready.push(number, order)
-            self._put_at(number, self._ready.discard)
-            return self._busy_workers("of the daemon")
-        return None
+            line.push(number, (-job.options.priority, number))
+            self._put_at(number, line.discard)
+        return pending
 
-    def _busy_workers(self, where: str) -> Pending:
-        return Pending(PendingReason.SLOT, f"Every worker {where} is busy")
+
+@cache
+def _busy_workers(where: str) -> Pending:
+    return Pending(PendingReason.SLOT, f"Every worker {where} is busy")
 
 
 def _moves(old: Job, new: Job) -> bool:

@@ -8,8 +8,10 @@ again until it can; each one looks at the job first, so twice does no harm.
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import partial
+from typing import Generic, TypeVar
 
 from ..clock import Clock, Instant
 from ..drivers.base import Stopping
@@ -33,7 +35,7 @@ from ..job.spec import Result, Status
 from ..job.states import State
 from ..store.journal import Journal
 from ..store.transaction import Transaction
-from .decide import Decisions
+from .decide import Body, Decisions
 
 # How soon a report is made again while the store has no space or no answer.
 AGAIN_SECONDS = 1.0
@@ -121,15 +123,15 @@ class Reports:
 
         self._write(claim, change)
 
-    def worked(self, claim: Claim, progress: Progress) -> Job:
-        """Own work done, unless the job is being unwound by now."""
+    def worked(self, claim: Claim, progress: Progress) -> "Report[Job]":
+        """Own work done, unless the job is being unwound by now. Waits for nothing."""
 
         def change(tx: Transaction, job: Job) -> Job:
             if job.state is State.ABORTING:
                 return replace(job, progress=progress)
             return life.worked(job, tx.now, progress=progress)
 
-        return self._write(claim, change)
+        return self._submit(self._changing(claim, change))
 
     def failed(self, claim: Claim, failure: Failure, progress: Progress) -> Job:
         def change(tx: Transaction, job: Job) -> Job:
@@ -149,8 +151,10 @@ class Reports:
 
         return self._write(claim, change)
 
-    def succeeded(self, results: dict[Claim, tuple[Result, Progress]]) -> None:
-        """All at once: a group is visible as a whole."""
+    def succeeded(
+        self, results: dict[Claim, tuple[Result, Progress]]
+    ) -> "Report[None]":
+        """All at once: a group is visible as a whole. Waits for nothing."""
 
         def decide(tx: Transaction) -> None:
             for claim, (result, progress) in results.items():
@@ -158,7 +162,7 @@ class Reports:
                 ended = life.succeeded(job, tx.now, result=result, progress=progress)
                 self._decisions.put(tx, ended)
 
-        self._run(decide)
+        return self._submit(decide)
 
     def fallen(self, claims: list[Claim], first: Claim, failure: Failure) -> None:
         """Finalising failed before anything was visible: all members unwind."""
@@ -173,7 +177,7 @@ class Reports:
                     fellow = life.failed(_mine(tx, claim), others, tx.now)
                     self._decisions.put(tx, fellow)
 
-        self._run(decide)
+        self._submit(decide).made()
 
     def ended(self, claim: Claim, warning: str | None) -> None:
         """Unwound: flushed, closed, unlocked."""
@@ -186,23 +190,52 @@ class Reports:
         self._write(claim, change)
 
     def _write(self, claim: Claim, change: Change) -> Job:
-        def decide(tx: Transaction) -> Job:
-            return self._decisions.put(tx, change(tx, _mine(tx, claim)))
+        return self._submit(self._changing(claim, change)).made()
 
-        return self._run(decide)
+    def _changing(self, claim: Claim, change: Change) -> Body[Job]:
+        return lambda tx: self._decisions.put(tx, change(tx, _mine(tx, claim)))
 
-    def _run(self, decide: Callable[[Transaction], T]) -> T:
-        body = self._decisions.body(decide)
+    def _submit(self, decide: Body[T]) -> "Report[T]":
+        submit = partial(self._journal.submit, self._decisions.body(decide))
+        return Report(submit, self._pause)
+
+    def _pause(self) -> bool:
+        """Wait before another try; True if there is to be none."""
+        return self._clock.wait(self._stopping, AGAIN_SECONDS)
+
+
+class Report(Generic[T]):
+    """A report on its way. Who waits for it makes it again while the store has no
+    answer; until somebody does, nothing happens but the first try."""
+
+    def __init__(
+        self, submit: Callable[[], "Future[T]"], pause: Callable[[], bool]
+    ) -> None:
+        self._submit = submit
+        self._pause = pause
+        self._outcome = submit()
+
+    def if_it_fails(self, act: Callable[[], None]) -> None:
+        """Hear, on whatever thread, that somebody has to wait for it."""
+
+        def hear(outcome: "Future[T]") -> None:
+            if outcome.exception() is not None:
+                act()
+
+        self._outcome.add_done_callback(hear)
+
+    def made(self) -> T:
         while True:
             try:
-                return self._journal.run(body)
+                return self._outcome.result()
             except ServiceError as error:
                 if error.kind is Kind.SERVER_STOPPING:
                     raise Stopping from error
                 if error.kind not in _UNKNOWN:
                     raise
-                if self._clock.wait(self._stopping, AGAIN_SECONDS):
+                if self._pause():
                     raise Stopping from error
+            self._outcome = self._submit()
 
 
 def foreign(error: ServiceError) -> Pending:

@@ -22,7 +22,7 @@ from .control import Control
 from .finalise import Finaliser
 from .pool import Pool, Task
 from .progress import Running
-from .reports import Reports, Stale
+from .reports import Report, Reports, Stale
 from .throttle import Throttles
 
 DriverOf = Callable[[str], Driver]
@@ -178,6 +178,9 @@ class Runner:
         """The thread has nothing to do here now; unless there is, at once."""
         with self._lock:
             attempt.stage = Stage.RESTING
+        self._look_on(attempt)
+
+    def _look_on(self, attempt: Attempt) -> None:
         if (task := self._next(attempt)) is not None:
             task()
 
@@ -208,15 +211,45 @@ class Runner:
             control.checkpoint()
             attempt.work.run()
             self._fail_point("job.worked")
-            self._reports.worked(control.claim, control.meter.sample())
         except (Stopping, Stale):
             raise
         except Exception as error:  # noqa: BLE001 - a driver's bug fails its job only
             is_unwound = control.job.state is State.ABORTING
             if not (isinstance(error, Cancelled) and is_unwound):
                 self._fail(attempt, error)
-        if attempt.stage is not Stage.OVER:
-            self._rest(attempt)
+            if attempt.stage is not Stage.OVER:
+                self._rest(attempt)
+        else:
+            self._hand_in(attempt)
+
+    def _hand_in(self, attempt: Attempt) -> None:
+        """Report the work done. No thread waits for that: what comes next begins when
+        the change is told, which may be before this returns."""
+        control = attempt.control
+        with self._lock:
+            attempt.stage = Stage.RESTING
+        report = self._reports.worked(control.claim, control.meter.sample())
+        report.if_it_fails(partial(self._insist, attempt, report))
+        # A daemon that stops, or a cancel, was told already.
+        self._look_on(attempt)
+
+    def _insist(self, attempt: Attempt, report: Report[Job]) -> None:
+        """It could not be made, so a thread sees to it; unless another has begun to
+        end the attempt: then it is not needed."""
+        with self._lock:
+            if attempt.stage is not Stage.RESTING:
+                return
+            attempt.stage = Stage.WORKING
+        self._pool.run(self._task(partial(self._wait_for, report), attempt))
+
+    def _wait_for(self, report: Report[Job], attempt: Attempt) -> None:
+        try:
+            report.made()
+        except (Stopping, Stale):
+            raise
+        except Exception as error:  # noqa: BLE001 - a bug of ours fails this job only
+            self._fail(attempt, error)
+        self._rest(attempt)
 
     def _fail(self, attempt: Attempt, error: Exception) -> None:
         control = attempt.control
@@ -258,12 +291,13 @@ class Runner:
         self._forget(attempt)
 
     def _finalise(self, *members: Attempt) -> None:
-        fallen = self._finaliser.finalise(members)
-        for attempt in members:
-            if attempt in fallen:
-                self._unwind(attempt)
-            else:
-                self._forget(attempt)
+        done = self._finaliser.finalise(members)
+        for attempt in done.fallen:
+            self._unwind(attempt)
+        if done.report is not None:
+            # No thread waits for this either; one that ended is told and forgotten.
+            again = self._task(partial(_make, done.report), *members)
+            done.report.if_it_fails(partial(self._pool.run, again))
 
     def _let_fall(self, attempt: Attempt, error: Exception) -> None:
         """A bug that no step has caught: its jobs fail, unless even that cannot be."""
@@ -294,6 +328,10 @@ class Runner:
             if self._attempts.get(attempt.number) is attempt:
                 del self._attempts[attempt.number]
         self._throttles.leave(attempt.control.job)
+
+
+def _make(report: Report[None], *_: Attempt) -> None:
+    report.made()
 
 
 def _may_wait(job: Job, error: ServiceError) -> bool:
