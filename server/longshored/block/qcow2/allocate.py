@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from ...errors import Kind, ServiceError
 from ...units import round_up
-from .damage import invalid
+from .damage import damage, invalid
 from .hostfile import HostFile
 from .layout import MAX_REFCOUNT_TABLE_BYTES
 from .refcount import Refcounts
@@ -104,7 +104,7 @@ class Allocator:
     def claim(self, first: int, clusters: int) -> None:
         """Give free clusters their first reference."""
         if self._occupied.meets(first, clusters):
-            raise invalid(
+            raise damage(
                 "Metadata of this image lies in clusters that its refcounts call free",
                 what="refcount",
                 host_offset=first * self._cluster,

@@ -67,7 +67,7 @@ class Populator:
     def reserve(self, length: int) -> int:
         """Host space at the end of the file, in one piece, known to the disk only."""
         writer = self._node.writer()
-        with writer.lock:
+        with writer.turn():
             size = writer.header.cluster_size
             first = writer.ledger.allocator.reserve(round_up(length, size) // size)
             return first * size
@@ -79,7 +79,7 @@ class Populator:
         changed can be tried again; any other failure is final.
         """
         writer = self._node.writer()
-        with writer.lock:
+        with writer.turn():
             self._crash_point("publish.begun")
             publication = _Publication(writer)
             for placement in placements:
@@ -90,7 +90,7 @@ class Populator:
     def release(self) -> None:
         """Give back what was reserved and not published."""
         writer = self._node.writer()
-        with writer.lock, writer.ledger.final_errors():
+        with writer.turn(), writer.ledger.final_errors():
             # Nothing that a pointer leads to is cut off: all of it is counted.
             writer.ledger.allocator.unreserve()
             writer.ledger.allocator.trim()

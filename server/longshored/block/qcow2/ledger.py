@@ -148,17 +148,25 @@ class Ledger:
     @contextmanager
     def final_errors(self) -> Iterator[None]:
         """No second try after a failure: the kernel may have dropped what it held."""
+        self.check_accepts()
+        try:
+            yield
+        except BaseException as error:
+            self.refuse_more(error)
+            raise
+
+    def refuse_more(self, error: BaseException) -> None:
+        """Nothing is written any more, because of this."""
+        self._failed = error
+
+    def check_accepts(self) -> None:
+        """Raise if an earlier failure was final."""
         if self._failed is not None:
             raise ServiceError(
                 Kind.IO_ERROR,
                 "An earlier write to this image failed, what it holds is not known",
                 uri=self.host.uri,
             ) from self._failed
-        try:
-            yield
-        except BaseException as error:
-            self._failed = error
-            raise
 
     def _open_table(self, l1_index: int) -> _Changed:
         size = self.geometry.l2_entries * self.geometry.words_per_entry

@@ -1,7 +1,8 @@
 """From an image opened for writing to its writer: what must be done first.
 
 Bits that promise something we do not keep are cleared before anything else is
-written; counters that may be stale are counted again.
+written; counters that may be stale are counted again. The bit that says "corrupt"
+is set when a writer meets damage.
 """
 
 import struct
@@ -42,7 +43,10 @@ def open_writer(host: HostFile, metadata: Metadata, read: Read) -> Writer:
     def before_content() -> None:
         _invalidate_bitmaps(host, metadata)
 
-    return Writer(header, metadata.size, ledger, read, before_content)
+    def mark_corrupt() -> None:
+        _mark_corrupt(host, metadata)
+
+    return Writer(header, metadata.size, ledger, read, before_content, mark_corrupt)
 
 
 def _invalidate_bitmaps(host: HostFile, metadata: Metadata) -> None:
@@ -51,6 +55,14 @@ def _invalidate_bitmaps(host: HostFile, metadata: Metadata) -> None:
     if invalidates_bitmaps(host, header):
         kept = header.autoclear & ~Autoclear.BITMAPS
         _write_features(host, metadata, replace(header, autoclear=kept))
+
+
+def _mark_corrupt(host: HostFile, metadata: Metadata) -> None:
+    """From now on everyone only reads the image, until it is repaired."""
+    header = metadata.header
+    if header.version >= 3:  # there are no such bits before
+        incompatible = header.incompatible | Incompatible.CORRUPT
+        _write_features(host, metadata, replace(header, incompatible=incompatible))
 
 
 def _write_features(host: HostFile, metadata: Metadata, header: Header) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ...errors import ServiceError
 from ...units import MiB, round_down, round_up
 from ..node import Buffer
-from .damage import invalid
+from .damage import damage, invalid
 from .hostfile import HostFile, read_padded
 from .layout import Header
 
@@ -273,7 +273,7 @@ class Refcounts:
 
     def _wrong(self, message: str, index: int, inside: int) -> ServiceError:
         cluster = index * self.per_block + inside
-        return invalid(
+        return damage(
             f"{message}; the refcounts of this image are wrong, check it",
             what="refcount",
             uri=self._host.uri,

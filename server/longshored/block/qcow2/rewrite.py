@@ -60,7 +60,7 @@ def rewrite_backing(
     """
     _check(backing_file, backing_format)
     writer = node.writer()
-    with writer.lock:
+    with writer.turn():
         writer.ledger.commit()
         host = writer.ledger.host
         old = read_header(host)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ...units import SECTOR
 from ..extent import Data, Extent, merge
-from .damage import invalid
+from .damage import damage
 from .layout import MAX_OFFSET, SUBCLUSTERS, Header
 
 if TYPE_CHECKING:
@@ -109,16 +109,16 @@ def l2_offset_of(entry: int, geometry: Geometry, file_size: int) -> int:
         return 0
     offset = entry & HOST_OFFSET
     if entry & L1_RESERVED or offset == 0:
-        raise invalid("L1 entry has reserved bits set", what="L1 entry", value=entry)
+        raise damage("L1 entry has reserved bits set", what="L1 entry", value=entry)
     if offset % geometry.cluster_size:
-        raise invalid(
+        raise damage(
             "L2 table is not aligned",
             what="L2 offset",
             value=offset,
             limit=geometry.cluster_size,
         )
     if offset + geometry.cluster_size > file_size:
-        raise invalid(
+        raise damage(
             "L2 table lies past the end of the file",
             what="L2 offset",
             value=offset,
@@ -150,11 +150,11 @@ def decode_compressed(entry: int, geometry: Geometry, file_size: int) -> Compres
     shift = geometry.compressed_shift
     offset = entry & ((1 << shift) - 1)
     if entry & COPIED or offset >= MAX_OFFSET or offset < geometry.cluster_size:
-        raise invalid(
+        raise damage(
             "Compressed cluster has an impossible entry", what="L2 entry", value=entry
         )
     if offset >= file_size:
-        raise invalid(
+        raise damage(
             "Compressed cluster lies past the end of the file",
             what="host offset",
             value=offset,
@@ -281,7 +281,7 @@ def _host_offset(entry: int, geometry: Geometry, guest: int) -> int:
 def _check_end(host: int, file_size: int, guest: int) -> None:
     # The last cluster of a file may be cut short: what is missing reads as zeros.
     if host >= file_size:
-        raise invalid(
+        raise damage(
             "Cluster lies past the end of the file",
             what="host offset",
             value=host,
@@ -297,11 +297,11 @@ def _broken(entry: int, geometry: Geometry, guest: int) -> Exception:
         message = "L2 entry has reserved bits set"
     else:
         message = "L2 entry has flags but no cluster"
-    return invalid(message, what="L2 entry", value=entry, guest_offset=guest)
+    return damage(message, what="L2 entry", value=entry, guest_offset=guest)
 
 
 def _broken_bitmap(bitmap: int, guest: int) -> Exception:
-    return invalid(
+    return damage(
         "Subcluster bitmap contradicts itself or its entry",
         what="L2 bitmap",
         value=bitmap,

@@ -8,10 +8,13 @@ and nothing of it happens in an order of its own: that is the ledger's.
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from ...errors import ServiceError
 from ...units import MiB, pieces, round_down, round_up
 from ..node import Buffer
+from .damage import Damage
 from .layout import MAX_OFFSET, SUBCLUSTERS, Header
 from .ledger import MAX_CHANGED, Ledger
 from .tables import (
@@ -58,6 +61,7 @@ class Writer:
         ledger: Ledger,
         read: Read,
         before_content: Callable[[], None],
+        mark_corrupt: Callable[[], None],
     ) -> None:
         # Replaced as a whole, when the header is rewritten.
         self.header = header
@@ -67,6 +71,7 @@ class Writer:
         self.lock = threading.Lock()  # taken before the lock of the metadata
         self._read = read
         self._before_content = before_content
+        self._mark_corrupt = mark_corrupt
         self._geometry = ledger.geometry
         self._cluster = header.cluster_size
         self._unit = header.subcluster_size
@@ -74,9 +79,24 @@ class Writer:
         # Guarded by lock.
         self._content_changed = False
 
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """One caller at a time. Damage that it meets ends the writing for good."""
+        with self.lock:
+            self.ledger.check_accepts()
+            try:
+                yield
+            except Damage as error:
+                # The damage may be that of an image below, whose bytes were read.
+                if error.facts.get("uri", self._uri) == self._uri:
+                    self.ledger.refuse_more(error)
+                    with suppress(ServiceError):  # the damage is what is told
+                        self._mark_corrupt()
+                raise
+
     def pwrite(self, offset: int, data: Buffer) -> None:
         view = memoryview(data).cast("B")
-        with self.lock:
+        with self.turn():
             self._note_content_change()
             for start, length in pieces(offset, len(view), _PIECE):
                 at = start - offset
@@ -84,7 +104,7 @@ class Writer:
 
     def write_zeroes(self, offset: int, length: int, *, unmap: bool = True) -> None:
         end = offset + length
-        with self.lock:
+        with self.turn():
             self._note_content_change()
             first = min(round_up(offset, self._unit), end)
             # Behind the virtual size there is nothing to keep.
@@ -103,20 +123,24 @@ class Writer:
         last = end if end == self.size else round_down(end, self._cluster)
         if first >= last or self._must_not_shine_through:
             return
-        with self.lock:
+        with self.turn():
             self._note_content_change()
             self._clear(first, last, unmap=True, discard=True)
 
     def flush(self) -> None:
-        with self.lock:
+        with self.turn():
             self.ledger.commit()
 
     def close(self) -> None:
         """Write what is left, and cut off space that was never used."""
-        with self.lock:
+        with self.turn():
             self.ledger.commit()
             self.ledger.allocator.unreserve()
             self.ledger.allocator.trim()
+
+    @property
+    def _uri(self) -> str:
+        return self.ledger.host.uri
 
     @property
     def _has_backing(self) -> bool:
