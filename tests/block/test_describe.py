@@ -20,6 +20,7 @@ from tests.support.chains import Opener, make_three, plant, read
 from tests.support.lockers import python_holder, qemu_io_holder
 from tests.support.nodes import new_qcow2
 from tests.support.pictures import BLOCK
+from tests.support.qcow2 import field, poke
 
 
 def facts(roots: Roots, path: Path, format_: str = "qcow2") -> ImageFacts:
@@ -89,6 +90,41 @@ def test_a_fault_of_the_top_itself_is_raised(roots: Roots, tmp_path: Path) -> No
     with pytest.raises(ServiceError) as caught:
         facts(roots, tmp_path / "a.raw", "qcow2")
     assert caught.value.kind is Kind.IMAGE_INVALID
+
+
+UNSUPPORTED = pytest.mark.parametrize(
+    ("poked", "feature"),
+    [
+        (field("crypt_method", 1), "encryption (AES)"),
+        (field("crypt_method", 2), "encryption (LUKS)"),
+        (field("incompatible_features", 1 << 2), "external data file"),
+    ],
+)
+
+
+@UNSUPPORTED
+def test_an_image_whose_data_cannot_be_reached_is_refused_by_name(
+    roots: Roots, tmp_path: Path, poked: tuple[int, bytes], feature: str
+) -> None:
+    new_qcow2(tmp_path / "a.qcow2", CreateOptions(BLOCK)).close()
+    poke(tmp_path / "a.qcow2", poked)
+    with pytest.raises(ServiceError) as caught:
+        facts(roots, tmp_path / "a.qcow2")
+    assert caught.value.kind is Kind.IMAGE_UNSUPPORTED
+    assert caught.value.facts["feature"] == feature
+    assert caught.value.facts["uri"] == str(tmp_path / "a.qcow2")
+
+
+@UNSUPPORTED
+def test_such_an_image_in_a_chain_is_its_fault(
+    roots: Roots, tmp_path: Path, poked: tuple[int, bytes], feature: str
+) -> None:
+    make_three(tmp_path)
+    poke(tmp_path / "mid.qcow2", poked)
+    found = facts(roots, tmp_path / "top.qcow2")
+    assert found.fault is not None
+    assert found.fault.facts["feature"] == feature
+    assert found.fault.facts["uri"] == str(tmp_path / "mid.qcow2")
 
 
 def test_describing_works_under_a_writer_and_names_it(

@@ -18,7 +18,8 @@ from .open import Format
 from .qcow2 import extensions as ext
 from .qcow2.bitmaps import Bitmap, read_bitmaps
 from .qcow2.features import NAMES, Compatible, FeatureKind, bits_of
-from .qcow2.layout import Header
+from .qcow2.headerfile import naming
+from .qcow2.layout import Header, refuse_unsupported
 from .qcow2.snapshots import Snapshot, read_snapshots
 from .raw import RawNode, open_raw
 from .roots import Roots
@@ -74,6 +75,7 @@ def describe(
     with ExitStack() as files:
         walk = Walk(roots, declared, files)
         walk.top(top, Mode.READ)
+        _check_supported(walk.links[0])
         fault = _follow(walk)
         links = tuple(_link_facts(link) for link in walk.links)
         return ImageFacts(
@@ -101,10 +103,17 @@ def open_unlocked(
 def _follow(walk: Walk) -> ServiceError | None:
     try:
         while walk.next():
-            pass
+            _check_supported(walk.links[-1])
     except ServiceError as error:
         return error
     return None
+
+
+def _check_supported(link: Link) -> None:
+    """Of an image whose data cannot be reached, the sizes alone would mislead."""
+    if link.header is not None:
+        with naming(link.uri):
+            refuse_unsupported(link.header)
 
 
 def _link_facts(link: Link) -> LinkFacts:
