@@ -45,6 +45,11 @@ class Blocking:
         finally:
             self._run(_leave, values)
 
+    def count_in_loop(self, weigh: Callable[[Any], int], until: int) -> int:
+        """Iterate on the loop, at its own speed."""
+        seen: int = self._run(_count, self._target, weigh, until)
+        return seen
+
     def _call(self, work: Callable[..., Any], *given: Any, **named: Any) -> Any:
         return self._wrap(self._run(work, *given, **named))
 
@@ -65,6 +70,15 @@ def _is_awaited(found: Any) -> bool:
     """Is there something in it to be awaited in turn?"""
     is_stub = type(found).__name__.endswith("Stub")
     return is_stub or isinstance(found, _OURS) or hasattr(found, "__aiter__")
+
+
+async def _count(values: Any, weigh: Callable[[Any], int], until: int) -> int:
+    seen = 0
+    async for value in values:
+        seen += weigh(value)
+        if seen >= until:
+            break
+    return seen
 
 
 async def _leave(values: Any) -> None:

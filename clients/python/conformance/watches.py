@@ -1,7 +1,7 @@
 """The ops of watches: step by step, in a loop of the language, on a thread."""
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -12,6 +12,8 @@ from longshore.watch import Value
 from .words import message, parsed, shown, state_name, type_of
 
 Fields = dict[str, Any]
+Leave = Callable[[], object]
+Weigh = Callable[[Any], int]
 
 _DURABLE = ("event", "snapshot", "resynced")
 _HOW = (
@@ -145,12 +147,28 @@ class Watches:
         return recorder.until(int(fields["until_revision"]))
 
     def op_drain(self, fields: Fields) -> Fields:
-        left = fields["count"]
-        for number in self._raw(fields) if fields["raw"] else self._wrapped(fields):
-            left -= number
-            if left <= 0:
-                break
-        return {"events": fields["count"] - left}
+        if fields["raw"]:
+            call = self._raw(fields)
+            return self._drained(call, call.cancel, _events_of_a_frame, fields)
+        watch = self._begin({**fields, "omit_progress": True})
+        return self._drained(watch, watch.close, _events_of_a_value, fields)
+
+    def _drained(
+        self, values: Any, leave: Leave, weigh: Weigh, fields: Fields
+    ) -> Fields:
+        """What asyncio reads it reads in its own loop, to the end."""
+        in_its_loop = getattr(values, "count_in_loop", None)
+        try:
+            if in_its_loop is not None:
+                return {"events": in_its_loop(weigh, fields["count"])}
+            seen = 0
+            for value in values:
+                seen += weigh(value)
+                if seen >= fields["count"]:
+                    break
+            return {"events": seen}
+        finally:
+            leave()
 
     def _opened(self, fields: Fields) -> Opened:
         watch = self._open[fields["watch"]]
@@ -166,20 +184,22 @@ class Watches:
             return client.job(fields["job_id"]).watch(**how)
         return client.watch(parsed(fields.get("select"), watch_pb2.JobSelector), **how)
 
-    def _wrapped(self, fields: Fields) -> Iterator[int]:
-        with_events = {**fields, "omit_progress": True}
-        return (isinstance(value, Event) for value in self._begin(with_events))
-
-    def _raw(self, fields: Fields) -> Iterator[int]:
+    def _raw(self, fields: Fields) -> Any:
         request = watch_pb2.WatchJobsRequest(
             selector=parsed(fields.get("select"), watch_pb2.JobSelector),
             omit_progress=True,
         )
         if "cursor" in fields:
             request.resume_after.CopyFrom(parsed(fields["cursor"], watch_pb2.Cursor))
-        call = self._clients[fields["client"]].stub().WatchJobs(request)
-        try:
-            for frame in call:
-                yield len(frame.events.events)
-        finally:
-            call.cancel()
+        return self._clients[fields["client"]].stub().WatchJobs(request)
+
+
+def _events_of_a_value(value: Value) -> int:
+    return isinstance(value, Event)
+
+
+def _events_of_a_frame(frame: watch_pb2.WatchJobsResponse) -> int:
+    """Looks at what the wrapper hands out: without, protobuf makes no objects of it."""
+    for event in frame.events.events:
+        _ = event.kind, event.revision, event.job, event.event_time
+    return len(frame.events.events)

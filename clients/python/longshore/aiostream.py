@@ -5,7 +5,6 @@ and ends a stream that has gone silent.
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self
 
@@ -60,31 +59,25 @@ class AsyncWatch:
         return self._values()
 
     async def _values(self) -> AsyncGenerator[Value, None]:
+        """One stream after another; no generator between, each would cost a value."""
         try:
             while not self._closed.is_set():
                 began = time.monotonic()
+                call = self._call = self._open_stream(self._watcher.request())
                 try:
-                    async with aclosing(self._stream()) as values:
-                        async for value in values:
+                    while (frame := await self._next(call)) is not None:
+                        for value in self._watcher.frame(frame):
                             yield value
                     delay = self._watcher.closed(time.monotonic() - began)
                 except Finished:
                     return
                 except LongshoreError as error:
                     delay = self._watcher.failed(error, time.monotonic() - began)
+                finally:
+                    call.cancel()
                 await self._pause(delay)
         finally:
             self.close()
-
-    async def _stream(self) -> AsyncGenerator[Value, None]:
-        """One stream to its end."""
-        call = self._call = self._open_stream(self._watcher.request())
-        try:
-            while (frame := await self._next(call)) is not None:
-                for value in self._watcher.frame(frame):
-                    yield value
-        finally:
-            call.cancel()
 
     async def _next(self, call: Any) -> watch_pb2.WatchJobsResponse | None:
         """The next frame, None at the end. Silence is an error; a slow reader not."""

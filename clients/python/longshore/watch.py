@@ -196,15 +196,15 @@ class Watcher:
         return Resynced(jobs, cursor) if lost else Snapshot(jobs, cursor)
 
     def _events(self, frame: watch_pb2.WatchJobsResponse) -> Iterator[Event]:
+        history_id = frame.cursor.history_id
         for event in frame.events.events:
-            if not self._is_news(event.revision):
+            revision = event.revision
+            if not self._is_news(revision):
                 continue
-            cursor = watch_pb2.Cursor(
-                history_id=frame.cursor.history_id, revision=event.revision
-            )
+            cursor = watch_pb2.Cursor(history_id=history_id, revision=revision)
             yield Event(
                 kind_name(event.kind),
-                event.revision,
+                revision,
                 event.job,
                 event.previous_state,
                 event.event_time,
@@ -267,13 +267,15 @@ def _is_history_gone(error: LongshoreError) -> bool:
     return False
 
 
+_KIND_NAMES = {
+    number: name.removeprefix("JOB_EVENT_KIND_")
+    for name, number in watch_pb2.JobEventKind.items()
+}
+
+
 def kind_name(kind: JobEventKind) -> str:
     """CREATED, UPDATED, REMOVED; the number of a kind newer than this client."""
-    try:
-        name = watch_pb2.JobEventKind.Name(kind)
-    except ValueError:
-        return str(int(kind))
-    return name.removeprefix("JOB_EVENT_KIND_")
+    return _KIND_NAMES.get(kind) or str(int(kind))
 
 
 def selector(

@@ -173,7 +173,7 @@ def _asked_for(info: job_info_pb2.JobInfo) -> str:
     """Before a job has nodes: the image that its spec names first."""
     kind = info.WhichOneof("subsystem")
     subsystem = getattr(info, kind) if kind else None
-    leaf = subsystem.WhichOneof("job") if subsystem is not None else None
+    leaf = subsystem.WhichOneof("kind") if subsystem is not None else None
     if leaf is None:
         return NONE
     for _, value in getattr(subsystem, leaf).spec.ListFields():
