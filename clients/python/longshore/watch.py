@@ -197,9 +197,10 @@ class Watcher:
 
     def _events(self, frame: watch_pb2.WatchJobsResponse) -> Iterator[Event]:
         history_id = frame.cursor.history_id
+        last = -1 if self.cursor is None else self.cursor.revision
         for event in frame.events.events:
             revision = event.revision
-            if not self._is_news(revision):
+            if revision <= last:
                 continue
             cursor = watch_pb2.Cursor(history_id=history_id, revision=revision)
             yield Event(
@@ -210,7 +211,7 @@ class Watcher:
                 event.event_time,
                 cursor,
             )
-            self.cursor = cursor
+            self.cursor, last = cursor, revision
 
     def _close(self, frame: watch_pb2.WatchJobsResponse) -> None:
         self._retry_delay = max(0.0, seconds(frame.closing.retry_delay))
