@@ -204,7 +204,7 @@ def test_a_change_that_no_watcher_hears_of_is_seen(
         for _ in range(5):
             client.pull(chain.top).wait(JOB_SECONDS)
         head = client.stub().ListJobs(job_service_pb2.ListJobsRequest(), timeout=5)
-        witness.wait_for(head.cursor.revision, 2.0)
+        witness.wait_for(head.cursor.revision, 20.0)
         witness.stop()
         daemon.kill()
         truth = ground.events(daemon.place.state)

@@ -6,10 +6,12 @@ import grpc
 
 from longshore import Event, channels
 from longshore.v1 import job_service_pb2_grpc
-from longshore.watch import Finished, Watcher, selector
+from longshore.watch import Finished, Snapshot, Watcher, selector
 
 Seen = tuple[int, str, str]
 """Revision, kind, job id."""
+
+START_SECONDS = 30.0
 
 # Only so long does one try last: the line may be dead without a word.
 STREAM_SECONDS = 5.0
@@ -26,10 +28,14 @@ class Witness:
         # Guarded by _news.
         self._news = threading.Condition()
         self.seen: list[Seen] = []
+        self._has_begun = False
         self.streams = 0
 
     def start(self) -> None:
+        """What changes after this is told as an event; before, it is in a snapshot."""
         self._thread.start()
+        with self._news:
+            assert self._news.wait_for(lambda: self._has_begun, START_SECONDS)
 
     def wait_for(self, revision: int, seconds: float) -> bool:
         """True once a change of this revision, or a later one, has come."""
@@ -62,6 +68,13 @@ class Witness:
             for value in watcher.frame(frame):
                 if isinstance(value, Event):
                     self._note(value)
+                elif isinstance(value, Snapshot):
+                    self._begin()
+
+    def _begin(self) -> None:
+        with self._news:
+            self._has_begun = True
+            self._news.notify_all()
 
     def _note(self, event: Event) -> None:
         with self._news:
