@@ -208,7 +208,7 @@ func Qcow2(path string) *pb.ImageRef { return &pb.ImageRef{Uri: path, Format: "q
 func Pull(top, base *pb.ImageRef, chain ...*pb.ImageRef) *pb.JobInfo {
 	spec := &pb.BlockPullJob_Spec{Top: top, Base: base, BackingChain: chain}
 	return &pb.JobInfo{Subsystem: &pb.JobInfo_Block{Block: &pb.BlockJobInfo{
-		Job: &pb.BlockJobInfo_Pull{Pull: &pb.BlockPullJob{Spec: spec}},
+		Kind: &pb.BlockJobInfo_Pull{Pull: &pb.BlockPullJob{Spec: spec}},
 	}}}
 }
 

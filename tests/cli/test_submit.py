@@ -216,7 +216,7 @@ def test_a_plan_that_cannot_be_is_a_conflict(server: FakeServer, cli: Cli) -> No
         server,
         holds=[
             job_plan_pb2.PlannedHold(
-                node=node_pb2.Node(role=node_pb2.NODE_ROLE_TOP, uri="file:///top"),
+                node=node_pb2.JobNode(role=node_pb2.NODE_ROLE_TOP, uri="file:///top"),
                 conflicts=[node_pb2.Holder(process=process)],
             )
         ],

@@ -303,7 +303,7 @@ type BlockJobInfo struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. Immutable. The kind of job.
 	//
-	// Types that are valid to be assigned to Job:
+	// Types that are valid to be assigned to Kind:
 	//
 	//	*BlockJobInfo_Pull
 	//	*BlockJobInfo_Commit
@@ -313,7 +313,7 @@ type BlockJobInfo struct {
 	//	*BlockJobInfo_Compare
 	//	*BlockJobInfo_Checksum
 	//	*BlockJobInfo_Check
-	Job           isBlockJobInfo_Job `protobuf_oneof:"job"`
+	Kind          isBlockJobInfo_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -348,16 +348,16 @@ func (*BlockJobInfo) Descriptor() ([]byte, []int) {
 	return file_longshore_v1_block_proto_rawDescGZIP(), []int{0}
 }
 
-func (x *BlockJobInfo) GetJob() isBlockJobInfo_Job {
+func (x *BlockJobInfo) GetKind() isBlockJobInfo_Kind {
 	if x != nil {
-		return x.Job
+		return x.Kind
 	}
 	return nil
 }
 
 func (x *BlockJobInfo) GetPull() *BlockPullJob {
 	if x != nil {
-		if x, ok := x.Job.(*BlockJobInfo_Pull); ok {
+		if x, ok := x.Kind.(*BlockJobInfo_Pull); ok {
 			return x.Pull
 		}
 	}
@@ -366,7 +366,7 @@ func (x *BlockJobInfo) GetPull() *BlockPullJob {
 
 func (x *BlockJobInfo) GetCommit() *BlockCommitJob {
 	if x != nil {
-		if x, ok := x.Job.(*BlockJobInfo_Commit); ok {
+		if x, ok := x.Kind.(*BlockJobInfo_Commit); ok {
 			return x.Commit
 		}
 	}
@@ -375,7 +375,7 @@ func (x *BlockJobInfo) GetCommit() *BlockCommitJob {
 
 func (x *BlockJobInfo) GetMirror() *BlockMirrorJob {
 	if x != nil {
-		if x, ok := x.Job.(*BlockJobInfo_Mirror); ok {
+		if x, ok := x.Kind.(*BlockJobInfo_Mirror); ok {
 			return x.Mirror
 		}
 	}
@@ -384,7 +384,7 @@ func (x *BlockJobInfo) GetMirror() *BlockMirrorJob {
 
 func (x *BlockJobInfo) GetBackup() *BlockBackupJob {
 	if x != nil {
-		if x, ok := x.Job.(*BlockJobInfo_Backup); ok {
+		if x, ok := x.Kind.(*BlockJobInfo_Backup); ok {
 			return x.Backup
 		}
 	}
@@ -393,7 +393,7 @@ func (x *BlockJobInfo) GetBackup() *BlockBackupJob {
 
 func (x *BlockJobInfo) GetRebase() *BlockRebaseJob {
 	if x != nil {
-		if x, ok := x.Job.(*BlockJobInfo_Rebase); ok {
+		if x, ok := x.Kind.(*BlockJobInfo_Rebase); ok {
 			return x.Rebase
 		}
 	}
@@ -402,7 +402,7 @@ func (x *BlockJobInfo) GetRebase() *BlockRebaseJob {
 
 func (x *BlockJobInfo) GetCompare() *BlockCompareJob {
 	if x != nil {
-		if x, ok := x.Job.(*BlockJobInfo_Compare); ok {
+		if x, ok := x.Kind.(*BlockJobInfo_Compare); ok {
 			return x.Compare
 		}
 	}
@@ -411,7 +411,7 @@ func (x *BlockJobInfo) GetCompare() *BlockCompareJob {
 
 func (x *BlockJobInfo) GetChecksum() *BlockChecksumJob {
 	if x != nil {
-		if x, ok := x.Job.(*BlockJobInfo_Checksum); ok {
+		if x, ok := x.Kind.(*BlockJobInfo_Checksum); ok {
 			return x.Checksum
 		}
 	}
@@ -420,15 +420,15 @@ func (x *BlockJobInfo) GetChecksum() *BlockChecksumJob {
 
 func (x *BlockJobInfo) GetCheck() *BlockCheckJob {
 	if x != nil {
-		if x, ok := x.Job.(*BlockJobInfo_Check); ok {
+		if x, ok := x.Kind.(*BlockJobInfo_Check); ok {
 			return x.Check
 		}
 	}
 	return nil
 }
 
-type isBlockJobInfo_Job interface {
-	isBlockJobInfo_Job()
+type isBlockJobInfo_Kind interface {
+	isBlockJobInfo_Kind()
 }
 
 type BlockJobInfo_Pull struct {
@@ -471,21 +471,21 @@ type BlockJobInfo_Check struct {
 	Check *BlockCheckJob `protobuf:"bytes,8,opt,name=check,proto3,oneof"`
 }
 
-func (*BlockJobInfo_Pull) isBlockJobInfo_Job() {}
+func (*BlockJobInfo_Pull) isBlockJobInfo_Kind() {}
 
-func (*BlockJobInfo_Commit) isBlockJobInfo_Job() {}
+func (*BlockJobInfo_Commit) isBlockJobInfo_Kind() {}
 
-func (*BlockJobInfo_Mirror) isBlockJobInfo_Job() {}
+func (*BlockJobInfo_Mirror) isBlockJobInfo_Kind() {}
 
-func (*BlockJobInfo_Backup) isBlockJobInfo_Job() {}
+func (*BlockJobInfo_Backup) isBlockJobInfo_Kind() {}
 
-func (*BlockJobInfo_Rebase) isBlockJobInfo_Job() {}
+func (*BlockJobInfo_Rebase) isBlockJobInfo_Kind() {}
 
-func (*BlockJobInfo_Compare) isBlockJobInfo_Job() {}
+func (*BlockJobInfo_Compare) isBlockJobInfo_Kind() {}
 
-func (*BlockJobInfo_Checksum) isBlockJobInfo_Job() {}
+func (*BlockJobInfo_Checksum) isBlockJobInfo_Kind() {}
 
-func (*BlockJobInfo_Check) isBlockJobInfo_Job() {}
+func (*BlockJobInfo_Check) isBlockJobInfo_Kind() {}
 
 // BlockPullJob brings the data of a backing chain up into its top, which then no
 // longer needs the images pulled. The bytes seen through the top never change.
@@ -2623,7 +2623,7 @@ var File_longshore_v1_block_proto protoreflect.FileDescriptor
 
 const file_longshore_v1_block_proto_rawDesc = "" +
 	"\n" +
-	"\x18longshore/v1/block.proto\x12\flongshore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18longshore/v1/image.proto\"\xd5\x03\n" +
+	"\x18longshore/v1/block.proto\x12\flongshore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18longshore/v1/image.proto\"\xd6\x03\n" +
 	"\fBlockJobInfo\x120\n" +
 	"\x04pull\x18\x01 \x01(\v2\x1a.longshore.v1.BlockPullJobH\x00R\x04pull\x126\n" +
 	"\x06commit\x18\x02 \x01(\v2\x1c.longshore.v1.BlockCommitJobH\x00R\x06commit\x126\n" +
@@ -2632,8 +2632,8 @@ const file_longshore_v1_block_proto_rawDesc = "" +
 	"\x06rebase\x18\x05 \x01(\v2\x1c.longshore.v1.BlockRebaseJobH\x00R\x06rebase\x129\n" +
 	"\acompare\x18\x06 \x01(\v2\x1d.longshore.v1.BlockCompareJobH\x00R\acompare\x12<\n" +
 	"\bchecksum\x18\a \x01(\v2\x1e.longshore.v1.BlockChecksumJobH\x00R\bchecksum\x123\n" +
-	"\x05check\x18\b \x01(\v2\x1b.longshore.v1.BlockCheckJobH\x00R\x05checkB\x05\n" +
-	"\x03job\"\xd7\x06\n" +
+	"\x05check\x18\b \x01(\v2\x1b.longshore.v1.BlockCheckJobH\x00R\x05checkB\x06\n" +
+	"\x04kind\"\xd7\x06\n" +
 	"\fBlockPullJob\x123\n" +
 	"\x04spec\x18\x01 \x01(\v2\x1f.longshore.v1.BlockPullJob.SpecR\x04spec\x129\n" +
 	"\x06status\x18\x02 \x01(\v2!.longshore.v1.BlockPullJob.StatusR\x06status\x129\n" +

@@ -90,7 +90,7 @@ type DomainJobInfo struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. Immutable. The kind of job.
 	//
-	// Types that are valid to be assigned to Job:
+	// Types that are valid to be assigned to Kind:
 	//
 	//	*DomainJobInfo_Start
 	//	*DomainJobInfo_Save
@@ -101,7 +101,7 @@ type DomainJobInfo struct {
 	//	*DomainJobInfo_Commit
 	//	*DomainJobInfo_Copy
 	//	*DomainJobInfo_Backup
-	Job           isDomainJobInfo_Job `protobuf_oneof:"job"`
+	Kind          isDomainJobInfo_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -136,16 +136,16 @@ func (*DomainJobInfo) Descriptor() ([]byte, []int) {
 	return file_longshore_v1_domain_proto_rawDescGZIP(), []int{0}
 }
 
-func (x *DomainJobInfo) GetJob() isDomainJobInfo_Job {
+func (x *DomainJobInfo) GetKind() isDomainJobInfo_Kind {
 	if x != nil {
-		return x.Job
+		return x.Kind
 	}
 	return nil
 }
 
 func (x *DomainJobInfo) GetStart() *DomainStartJob {
 	if x != nil {
-		if x, ok := x.Job.(*DomainJobInfo_Start); ok {
+		if x, ok := x.Kind.(*DomainJobInfo_Start); ok {
 			return x.Start
 		}
 	}
@@ -154,7 +154,7 @@ func (x *DomainJobInfo) GetStart() *DomainStartJob {
 
 func (x *DomainJobInfo) GetSave() *DomainSaveJob {
 	if x != nil {
-		if x, ok := x.Job.(*DomainJobInfo_Save); ok {
+		if x, ok := x.Kind.(*DomainJobInfo_Save); ok {
 			return x.Save
 		}
 	}
@@ -163,7 +163,7 @@ func (x *DomainJobInfo) GetSave() *DomainSaveJob {
 
 func (x *DomainJobInfo) GetRestore() *DomainRestoreJob {
 	if x != nil {
-		if x, ok := x.Job.(*DomainJobInfo_Restore); ok {
+		if x, ok := x.Kind.(*DomainJobInfo_Restore); ok {
 			return x.Restore
 		}
 	}
@@ -172,7 +172,7 @@ func (x *DomainJobInfo) GetRestore() *DomainRestoreJob {
 
 func (x *DomainJobInfo) GetDump() *DomainDumpJob {
 	if x != nil {
-		if x, ok := x.Job.(*DomainJobInfo_Dump); ok {
+		if x, ok := x.Kind.(*DomainJobInfo_Dump); ok {
 			return x.Dump
 		}
 	}
@@ -181,7 +181,7 @@ func (x *DomainJobInfo) GetDump() *DomainDumpJob {
 
 func (x *DomainJobInfo) GetMigrate() *DomainMigrateJob {
 	if x != nil {
-		if x, ok := x.Job.(*DomainJobInfo_Migrate); ok {
+		if x, ok := x.Kind.(*DomainJobInfo_Migrate); ok {
 			return x.Migrate
 		}
 	}
@@ -190,7 +190,7 @@ func (x *DomainJobInfo) GetMigrate() *DomainMigrateJob {
 
 func (x *DomainJobInfo) GetPull() *DomainPullJob {
 	if x != nil {
-		if x, ok := x.Job.(*DomainJobInfo_Pull); ok {
+		if x, ok := x.Kind.(*DomainJobInfo_Pull); ok {
 			return x.Pull
 		}
 	}
@@ -199,7 +199,7 @@ func (x *DomainJobInfo) GetPull() *DomainPullJob {
 
 func (x *DomainJobInfo) GetCommit() *DomainCommitJob {
 	if x != nil {
-		if x, ok := x.Job.(*DomainJobInfo_Commit); ok {
+		if x, ok := x.Kind.(*DomainJobInfo_Commit); ok {
 			return x.Commit
 		}
 	}
@@ -208,7 +208,7 @@ func (x *DomainJobInfo) GetCommit() *DomainCommitJob {
 
 func (x *DomainJobInfo) GetCopy() *DomainCopyJob {
 	if x != nil {
-		if x, ok := x.Job.(*DomainJobInfo_Copy); ok {
+		if x, ok := x.Kind.(*DomainJobInfo_Copy); ok {
 			return x.Copy
 		}
 	}
@@ -217,15 +217,15 @@ func (x *DomainJobInfo) GetCopy() *DomainCopyJob {
 
 func (x *DomainJobInfo) GetBackup() *DomainBackupJob {
 	if x != nil {
-		if x, ok := x.Job.(*DomainJobInfo_Backup); ok {
+		if x, ok := x.Kind.(*DomainJobInfo_Backup); ok {
 			return x.Backup
 		}
 	}
 	return nil
 }
 
-type isDomainJobInfo_Job interface {
-	isDomainJobInfo_Job()
+type isDomainJobInfo_Kind interface {
+	isDomainJobInfo_Kind()
 }
 
 type DomainJobInfo_Start struct {
@@ -273,23 +273,23 @@ type DomainJobInfo_Backup struct {
 	Backup *DomainBackupJob `protobuf:"bytes,9,opt,name=backup,proto3,oneof"`
 }
 
-func (*DomainJobInfo_Start) isDomainJobInfo_Job() {}
+func (*DomainJobInfo_Start) isDomainJobInfo_Kind() {}
 
-func (*DomainJobInfo_Save) isDomainJobInfo_Job() {}
+func (*DomainJobInfo_Save) isDomainJobInfo_Kind() {}
 
-func (*DomainJobInfo_Restore) isDomainJobInfo_Job() {}
+func (*DomainJobInfo_Restore) isDomainJobInfo_Kind() {}
 
-func (*DomainJobInfo_Dump) isDomainJobInfo_Job() {}
+func (*DomainJobInfo_Dump) isDomainJobInfo_Kind() {}
 
-func (*DomainJobInfo_Migrate) isDomainJobInfo_Job() {}
+func (*DomainJobInfo_Migrate) isDomainJobInfo_Kind() {}
 
-func (*DomainJobInfo_Pull) isDomainJobInfo_Job() {}
+func (*DomainJobInfo_Pull) isDomainJobInfo_Kind() {}
 
-func (*DomainJobInfo_Commit) isDomainJobInfo_Job() {}
+func (*DomainJobInfo_Commit) isDomainJobInfo_Kind() {}
 
-func (*DomainJobInfo_Copy) isDomainJobInfo_Job() {}
+func (*DomainJobInfo_Copy) isDomainJobInfo_Kind() {}
 
-func (*DomainJobInfo_Backup) isDomainJobInfo_Job() {}
+func (*DomainJobInfo_Backup) isDomainJobInfo_Kind() {}
 
 // DomainRef names a virtual machine.
 type DomainRef struct {
@@ -2636,7 +2636,7 @@ var File_longshore_v1_domain_proto protoreflect.FileDescriptor
 
 const file_longshore_v1_domain_proto_rawDesc = "" +
 	"\n" +
-	"\x19longshore/v1/domain.proto\x12\flongshore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x18longshore/v1/block.proto\x1a\x18longshore/v1/image.proto\"\x82\x04\n" +
+	"\x19longshore/v1/domain.proto\x12\flongshore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x18longshore/v1/block.proto\x1a\x18longshore/v1/image.proto\"\x83\x04\n" +
 	"\rDomainJobInfo\x124\n" +
 	"\x05start\x18\x01 \x01(\v2\x1c.longshore.v1.DomainStartJobH\x00R\x05start\x121\n" +
 	"\x04save\x18\x02 \x01(\v2\x1b.longshore.v1.DomainSaveJobH\x00R\x04save\x12:\n" +
@@ -2646,8 +2646,8 @@ const file_longshore_v1_domain_proto_rawDesc = "" +
 	"\x04pull\x18\x06 \x01(\v2\x1b.longshore.v1.DomainPullJobH\x00R\x04pull\x127\n" +
 	"\x06commit\x18\a \x01(\v2\x1d.longshore.v1.DomainCommitJobH\x00R\x06commit\x121\n" +
 	"\x04copy\x18\b \x01(\v2\x1b.longshore.v1.DomainCopyJobH\x00R\x04copy\x127\n" +
-	"\x06backup\x18\t \x01(\v2\x1d.longshore.v1.DomainBackupJobH\x00R\x06backupB\x05\n" +
-	"\x03job\"O\n" +
+	"\x06backup\x18\t \x01(\v2\x1d.longshore.v1.DomainBackupJobH\x00R\x06backupB\x06\n" +
+	"\x04kind\"O\n" +
 	"\tDomainRef\x12%\n" +
 	"\x0econnection_uri\x18\x01 \x01(\tR\rconnectionUri\x12\x1b\n" +
 	"\tdomain_id\x18\x02 \x01(\tR\bdomainId\"R\n" +

@@ -368,7 +368,7 @@ type Job struct {
 	// Output only. Why it is not running yet; set while QUEUED.
 	Pending *JobPending `protobuf:"bytes,19,opt,name=pending,proto3" json:"pending,omitempty"`
 	// Output only. What it touches, and what it holds there. At most 256.
-	Nodes []*Node `protobuf:"bytes,20,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	Nodes []*JobNode `protobuf:"bytes,20,rep,name=nodes,proto3" json:"nodes,omitempty"`
 	// Output only. Its changes of state, oldest first; of more than 32 those in the middle
 	// are left out.
 	History []*JobTransition `protobuf:"bytes,21,rep,name=history,proto3" json:"history,omitempty"`
@@ -563,7 +563,7 @@ func (x *Job) GetPending() *JobPending {
 	return nil
 }
 
-func (x *Job) GetNodes() []*Node {
+func (x *Job) GetNodes() []*JobNode {
 	if x != nil {
 		return x.Nodes
 	}
@@ -1128,7 +1128,7 @@ var File_longshore_v1_job_proto protoreflect.FileDescriptor
 
 const file_longshore_v1_job_proto_rawDesc = "" +
 	"\n" +
-	"\x16longshore/v1/job.proto\x12\flongshore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1blongshore/v1/job_info.proto\x1a\x1elongshore/v1/job_options.proto\x1a\x1flongshore/v1/job_progress.proto\x1a\x17longshore/v1/node.proto\x1a\x1dlongshore/v1/rate_limit.proto\"\xed\n" +
+	"\x16longshore/v1/job.proto\x12\flongshore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1blongshore/v1/job_info.proto\x1a\x1elongshore/v1/job_options.proto\x1a\x1flongshore/v1/job_progress.proto\x1a\x17longshore/v1/node.proto\x1a\x1dlongshore/v1/rate_limit.proto\"\xf0\n" +
 	"\n" +
 	"\x03Job\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x19\n" +
@@ -1152,8 +1152,8 @@ const file_longshore_v1_job_proto_rawDesc = "" +
 	"\x05owner\x18\x10 \x01(\tR\x05owner\x12\x12\n" +
 	"\x04host\x18\x11 \x01(\tR\x04host\x12.\n" +
 	"\x06pauses\x18\x12 \x03(\v2\x16.longshore.v1.JobPauseR\x06pauses\x122\n" +
-	"\apending\x18\x13 \x01(\v2\x18.longshore.v1.JobPendingR\apending\x12(\n" +
-	"\x05nodes\x18\x14 \x03(\v2\x12.longshore.v1.NodeR\x05nodes\x125\n" +
+	"\apending\x18\x13 \x01(\v2\x18.longshore.v1.JobPendingR\apending\x12+\n" +
+	"\x05nodes\x18\x14 \x03(\v2\x15.longshore.v1.JobNodeR\x05nodes\x125\n" +
 	"\ahistory\x18\x15 \x03(\v2\x1b.longshore.v1.JobTransitionR\ahistory\x12/\n" +
 	"\x06worker\x18\x16 \x01(\v2\x17.longshore.v1.JobWorkerR\x06worker\x12\x12\n" +
 	"\x04busy\x18\x17 \x01(\bR\x04busy\x12\x19\n" +
@@ -1277,7 +1277,7 @@ var file_longshore_v1_job_proto_goTypes = []any{
 	(*JobProgress)(nil),           // 14: longshore.v1.JobProgress
 	(*status.Status)(nil),         // 15: google.rpc.Status
 	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
-	(*Node)(nil),                  // 17: longshore.v1.Node
+	(*JobNode)(nil),               // 17: longshore.v1.JobNode
 	(*RateLimit)(nil),             // 18: longshore.v1.RateLimit
 	(*ForeignProcess)(nil),        // 19: longshore.v1.ForeignProcess
 }
@@ -1294,7 +1294,7 @@ var file_longshore_v1_job_proto_depIdxs = []int32{
 	11, // 9: longshore.v1.Job.labels:type_name -> longshore.v1.Job.LabelsEntry
 	5,  // 10: longshore.v1.Job.pauses:type_name -> longshore.v1.JobPause
 	6,  // 11: longshore.v1.Job.pending:type_name -> longshore.v1.JobPending
-	17, // 12: longshore.v1.Job.nodes:type_name -> longshore.v1.Node
+	17, // 12: longshore.v1.Job.nodes:type_name -> longshore.v1.JobNode
 	7,  // 13: longshore.v1.Job.history:type_name -> longshore.v1.JobTransition
 	8,  // 14: longshore.v1.Job.worker:type_name -> longshore.v1.JobWorker
 	9,  // 15: longshore.v1.Job.wanted:type_name -> longshore.v1.JobWish

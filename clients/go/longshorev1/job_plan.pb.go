@@ -174,7 +174,7 @@ func (x *JobPlan) GetObstacles() []*status.Status {
 type PlannedHold struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Output only. The node and the hold.
-	Node *Node `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Node *JobNode `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
 	// Output only. Who holds what the job needs. Empty: the node is free.
 	Conflicts     []*Holder `protobuf:"bytes,2,rep,name=conflicts,proto3" json:"conflicts,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -211,7 +211,7 @@ func (*PlannedHold) Descriptor() ([]byte, []int) {
 	return file_longshore_v1_job_plan_proto_rawDescGZIP(), []int{1}
 }
 
-func (x *PlannedHold) GetNode() *Node {
+func (x *PlannedHold) GetNode() *JobNode {
 	if x != nil {
 		return x.Node
 	}
@@ -247,9 +247,9 @@ const file_longshore_v1_job_plan_proto_rawDesc = "" +
 	" \x01(\v2\x14.longshore.v1.JobEtaR\bestimate\x12#\n" +
 	"\rcancel_effect\x18\v \x01(\tR\fcancelEffect\x120\n" +
 	"\tobstacles\x18\f \x03(\v2\x12.google.rpc.StatusR\tobstaclesB\x11\n" +
-	"\x0f_queue_position\"i\n" +
-	"\vPlannedHold\x12&\n" +
-	"\x04node\x18\x01 \x01(\v2\x12.longshore.v1.NodeR\x04node\x122\n" +
+	"\x0f_queue_position\"l\n" +
+	"\vPlannedHold\x12)\n" +
+	"\x04node\x18\x01 \x01(\v2\x15.longshore.v1.JobNodeR\x04node\x122\n" +
 	"\tconflicts\x18\x02 \x03(\v2\x14.longshore.v1.HolderR\tconflictsBd\n" +
 	"\x0fio.longshore.v1B\fJobPlanProtoP\x01ZAgithub.com/longshore/longshore/clients/go/longshorev1;longshorev1b\x06proto3"
 
@@ -272,7 +272,7 @@ var file_longshore_v1_job_plan_proto_goTypes = []any{
 	(*ImageLink)(nil),     // 2: longshore.v1.ImageLink
 	(*JobEta)(nil),        // 3: longshore.v1.JobEta
 	(*status.Status)(nil), // 4: google.rpc.Status
-	(*Node)(nil),          // 5: longshore.v1.Node
+	(*JobNode)(nil),       // 5: longshore.v1.JobNode
 	(*Holder)(nil),        // 6: longshore.v1.Holder
 }
 var file_longshore_v1_job_plan_proto_depIdxs = []int32{
@@ -280,7 +280,7 @@ var file_longshore_v1_job_plan_proto_depIdxs = []int32{
 	1, // 1: longshore.v1.JobPlan.holds:type_name -> longshore.v1.PlannedHold
 	3, // 2: longshore.v1.JobPlan.estimate:type_name -> longshore.v1.JobEta
 	4, // 3: longshore.v1.JobPlan.obstacles:type_name -> google.rpc.Status
-	5, // 4: longshore.v1.PlannedHold.node:type_name -> longshore.v1.Node
+	5, // 4: longshore.v1.PlannedHold.node:type_name -> longshore.v1.JobNode
 	6, // 5: longshore.v1.PlannedHold.conflicts:type_name -> longshore.v1.Holder
 	6, // [6:6] is the sub-list for method output_type
 	6, // [6:6] is the sub-list for method input_type

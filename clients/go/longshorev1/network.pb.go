@@ -28,12 +28,12 @@ type NetworkJobInfo struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. Immutable. The kind of job.
 	//
-	// Types that are valid to be assigned to Job:
+	// Types that are valid to be assigned to Kind:
 	//
 	//	*NetworkJobInfo_Start
 	//	*NetworkJobInfo_Stop
 	//	*NetworkJobInfo_Define
-	Job           isNetworkJobInfo_Job `protobuf_oneof:"job"`
+	Kind          isNetworkJobInfo_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -68,16 +68,16 @@ func (*NetworkJobInfo) Descriptor() ([]byte, []int) {
 	return file_longshore_v1_network_proto_rawDescGZIP(), []int{0}
 }
 
-func (x *NetworkJobInfo) GetJob() isNetworkJobInfo_Job {
+func (x *NetworkJobInfo) GetKind() isNetworkJobInfo_Kind {
 	if x != nil {
-		return x.Job
+		return x.Kind
 	}
 	return nil
 }
 
 func (x *NetworkJobInfo) GetStart() *NetworkStartJob {
 	if x != nil {
-		if x, ok := x.Job.(*NetworkJobInfo_Start); ok {
+		if x, ok := x.Kind.(*NetworkJobInfo_Start); ok {
 			return x.Start
 		}
 	}
@@ -86,7 +86,7 @@ func (x *NetworkJobInfo) GetStart() *NetworkStartJob {
 
 func (x *NetworkJobInfo) GetStop() *NetworkStopJob {
 	if x != nil {
-		if x, ok := x.Job.(*NetworkJobInfo_Stop); ok {
+		if x, ok := x.Kind.(*NetworkJobInfo_Stop); ok {
 			return x.Stop
 		}
 	}
@@ -95,15 +95,15 @@ func (x *NetworkJobInfo) GetStop() *NetworkStopJob {
 
 func (x *NetworkJobInfo) GetDefine() *NetworkDefineJob {
 	if x != nil {
-		if x, ok := x.Job.(*NetworkJobInfo_Define); ok {
+		if x, ok := x.Kind.(*NetworkJobInfo_Define); ok {
 			return x.Define
 		}
 	}
 	return nil
 }
 
-type isNetworkJobInfo_Job interface {
-	isNetworkJobInfo_Job()
+type isNetworkJobInfo_Kind interface {
+	isNetworkJobInfo_Kind()
 }
 
 type NetworkJobInfo_Start struct {
@@ -121,11 +121,11 @@ type NetworkJobInfo_Define struct {
 	Define *NetworkDefineJob `protobuf:"bytes,3,opt,name=define,proto3,oneof"`
 }
 
-func (*NetworkJobInfo_Start) isNetworkJobInfo_Job() {}
+func (*NetworkJobInfo_Start) isNetworkJobInfo_Kind() {}
 
-func (*NetworkJobInfo_Stop) isNetworkJobInfo_Job() {}
+func (*NetworkJobInfo_Stop) isNetworkJobInfo_Kind() {}
 
-func (*NetworkJobInfo_Define) isNetworkJobInfo_Job() {}
+func (*NetworkJobInfo_Define) isNetworkJobInfo_Kind() {}
 
 // NetworkRef names a virtual network.
 type NetworkRef struct {
@@ -820,12 +820,12 @@ var File_longshore_v1_network_proto protoreflect.FileDescriptor
 
 const file_longshore_v1_network_proto_rawDesc = "" +
 	"\n" +
-	"\x1alongshore/v1/network.proto\x12\flongshore.v1\"\xbc\x01\n" +
+	"\x1alongshore/v1/network.proto\x12\flongshore.v1\"\xbd\x01\n" +
 	"\x0eNetworkJobInfo\x125\n" +
 	"\x05start\x18\x01 \x01(\v2\x1d.longshore.v1.NetworkStartJobH\x00R\x05start\x122\n" +
 	"\x04stop\x18\x02 \x01(\v2\x1c.longshore.v1.NetworkStopJobH\x00R\x04stop\x128\n" +
-	"\x06define\x18\x03 \x01(\v2\x1e.longshore.v1.NetworkDefineJobH\x00R\x06defineB\x05\n" +
-	"\x03job\"R\n" +
+	"\x06define\x18\x03 \x01(\v2\x1e.longshore.v1.NetworkDefineJobH\x00R\x06defineB\x06\n" +
+	"\x04kind\"R\n" +
 	"\n" +
 	"NetworkRef\x12%\n" +
 	"\x0econnection_uri\x18\x01 \x01(\tR\rconnectionUri\x12\x1d\n" +

@@ -239,8 +239,8 @@ func (NodeIoStatus) EnumDescriptor() ([]byte, []int) {
 	return file_longshore_v1_node_proto_rawDescGZIP(), []int{2}
 }
 
-// Node is one thing that a job touches: an image, a domain, a pool, a network.
-type Node struct {
+// JobNode is one thing that a job touches: an image, a domain, a pool, a network.
+type JobNode struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Output only. What it is to the job.
 	Role NodeRole `protobuf:"varint,1,opt,name=role,proto3,enum=longshore.v1.NodeRole" json:"role,omitempty"`
@@ -263,20 +263,20 @@ type Node struct {
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Node) Reset() {
-	*x = Node{}
+func (x *JobNode) Reset() {
+	*x = JobNode{}
 	mi := &file_longshore_v1_node_proto_msgTypes[0]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Node) String() string {
+func (x *JobNode) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Node) ProtoMessage() {}
+func (*JobNode) ProtoMessage() {}
 
-func (x *Node) ProtoReflect() protoreflect.Message {
+func (x *JobNode) ProtoReflect() protoreflect.Message {
 	mi := &file_longshore_v1_node_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -288,54 +288,54 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Node.ProtoReflect.Descriptor instead.
-func (*Node) Descriptor() ([]byte, []int) {
+// Deprecated: Use JobNode.ProtoReflect.Descriptor instead.
+func (*JobNode) Descriptor() ([]byte, []int) {
 	return file_longshore_v1_node_proto_rawDescGZIP(), []int{0}
 }
 
-func (x *Node) GetRole() NodeRole {
+func (x *JobNode) GetRole() NodeRole {
 	if x != nil {
 		return x.Role
 	}
 	return NodeRole_NODE_ROLE_UNSPECIFIED
 }
 
-func (x *Node) GetUri() string {
+func (x *JobNode) GetUri() string {
 	if x != nil {
 		return x.Uri
 	}
 	return ""
 }
 
-func (x *Node) GetFormat() string {
+func (x *JobNode) GetFormat() string {
 	if x != nil {
 		return x.Format
 	}
 	return ""
 }
 
-func (x *Node) GetIdentity() string {
+func (x *JobNode) GetIdentity() string {
 	if x != nil {
 		return x.Identity
 	}
 	return ""
 }
 
-func (x *Node) GetHold() *Hold {
+func (x *JobNode) GetHold() *Hold {
 	if x != nil {
 		return x.Hold
 	}
 	return nil
 }
 
-func (x *Node) GetIoStatus() NodeIoStatus {
+func (x *JobNode) GetIoStatus() NodeIoStatus {
 	if x != nil {
 		return x.IoStatus
 	}
 	return NodeIoStatus_NODE_IO_STATUS_UNSPECIFIED
 }
 
-func (x *Node) GetDevice() string {
+func (x *JobNode) GetDevice() string {
 	if x != nil {
 		return x.Device
 	}
@@ -581,8 +581,8 @@ var File_longshore_v1_node_proto protoreflect.FileDescriptor
 
 const file_longshore_v1_node_proto_rawDesc = "" +
 	"\n" +
-	"\x17longshore/v1/node.proto\x12\flongshore.v1\"\xf1\x01\n" +
-	"\x04Node\x12*\n" +
+	"\x17longshore/v1/node.proto\x12\flongshore.v1\"\xf4\x01\n" +
+	"\aJobNode\x12*\n" +
 	"\x04role\x18\x01 \x01(\x0e2\x16.longshore.v1.NodeRoleR\x04role\x12\x10\n" +
 	"\x03uri\x18\x02 \x01(\tR\x03uri\x12\x16\n" +
 	"\x06format\x18\x03 \x01(\tR\x06format\x12\x1a\n" +
@@ -651,15 +651,15 @@ var file_longshore_v1_node_proto_goTypes = []any{
 	(NodeRole)(0),          // 0: longshore.v1.NodeRole
 	(Permission)(0),        // 1: longshore.v1.Permission
 	(NodeIoStatus)(0),      // 2: longshore.v1.NodeIoStatus
-	(*Node)(nil),           // 3: longshore.v1.Node
+	(*JobNode)(nil),        // 3: longshore.v1.JobNode
 	(*Hold)(nil),           // 4: longshore.v1.Hold
 	(*Holder)(nil),         // 5: longshore.v1.Holder
 	(*ForeignProcess)(nil), // 6: longshore.v1.ForeignProcess
 }
 var file_longshore_v1_node_proto_depIdxs = []int32{
-	0, // 0: longshore.v1.Node.role:type_name -> longshore.v1.NodeRole
-	4, // 1: longshore.v1.Node.hold:type_name -> longshore.v1.Hold
-	2, // 2: longshore.v1.Node.io_status:type_name -> longshore.v1.NodeIoStatus
+	0, // 0: longshore.v1.JobNode.role:type_name -> longshore.v1.NodeRole
+	4, // 1: longshore.v1.JobNode.hold:type_name -> longshore.v1.Hold
+	2, // 2: longshore.v1.JobNode.io_status:type_name -> longshore.v1.NodeIoStatus
 	1, // 3: longshore.v1.Hold.taken:type_name -> longshore.v1.Permission
 	1, // 4: longshore.v1.Hold.shared:type_name -> longshore.v1.Permission
 	6, // 5: longshore.v1.Holder.process:type_name -> longshore.v1.ForeignProcess

@@ -143,7 +143,7 @@ type StorageJobInfo struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. Immutable. The kind of job.
 	//
-	// Types that are valid to be assigned to Job:
+	// Types that are valid to be assigned to Kind:
 	//
 	//	*StorageJobInfo_Allocate
 	//	*StorageJobInfo_Clone
@@ -153,7 +153,7 @@ type StorageJobInfo struct {
 	//	*StorageJobInfo_Upload
 	//	*StorageJobInfo_Download
 	//	*StorageJobInfo_Delete
-	Job           isStorageJobInfo_Job `protobuf_oneof:"job"`
+	Kind          isStorageJobInfo_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -188,16 +188,16 @@ func (*StorageJobInfo) Descriptor() ([]byte, []int) {
 	return file_longshore_v1_storage_proto_rawDescGZIP(), []int{0}
 }
 
-func (x *StorageJobInfo) GetJob() isStorageJobInfo_Job {
+func (x *StorageJobInfo) GetKind() isStorageJobInfo_Kind {
 	if x != nil {
-		return x.Job
+		return x.Kind
 	}
 	return nil
 }
 
 func (x *StorageJobInfo) GetAllocate() *StorageAllocateJob {
 	if x != nil {
-		if x, ok := x.Job.(*StorageJobInfo_Allocate); ok {
+		if x, ok := x.Kind.(*StorageJobInfo_Allocate); ok {
 			return x.Allocate
 		}
 	}
@@ -206,7 +206,7 @@ func (x *StorageJobInfo) GetAllocate() *StorageAllocateJob {
 
 func (x *StorageJobInfo) GetClone() *StorageCloneJob {
 	if x != nil {
-		if x, ok := x.Job.(*StorageJobInfo_Clone); ok {
+		if x, ok := x.Kind.(*StorageJobInfo_Clone); ok {
 			return x.Clone
 		}
 	}
@@ -215,7 +215,7 @@ func (x *StorageJobInfo) GetClone() *StorageCloneJob {
 
 func (x *StorageJobInfo) GetConvert() *StorageConvertJob {
 	if x != nil {
-		if x, ok := x.Job.(*StorageJobInfo_Convert); ok {
+		if x, ok := x.Kind.(*StorageJobInfo_Convert); ok {
 			return x.Convert
 		}
 	}
@@ -224,7 +224,7 @@ func (x *StorageJobInfo) GetConvert() *StorageConvertJob {
 
 func (x *StorageJobInfo) GetResize() *StorageResizeJob {
 	if x != nil {
-		if x, ok := x.Job.(*StorageJobInfo_Resize); ok {
+		if x, ok := x.Kind.(*StorageJobInfo_Resize); ok {
 			return x.Resize
 		}
 	}
@@ -233,7 +233,7 @@ func (x *StorageJobInfo) GetResize() *StorageResizeJob {
 
 func (x *StorageJobInfo) GetWipe() *StorageWipeJob {
 	if x != nil {
-		if x, ok := x.Job.(*StorageJobInfo_Wipe); ok {
+		if x, ok := x.Kind.(*StorageJobInfo_Wipe); ok {
 			return x.Wipe
 		}
 	}
@@ -242,7 +242,7 @@ func (x *StorageJobInfo) GetWipe() *StorageWipeJob {
 
 func (x *StorageJobInfo) GetUpload() *StorageUploadJob {
 	if x != nil {
-		if x, ok := x.Job.(*StorageJobInfo_Upload); ok {
+		if x, ok := x.Kind.(*StorageJobInfo_Upload); ok {
 			return x.Upload
 		}
 	}
@@ -251,7 +251,7 @@ func (x *StorageJobInfo) GetUpload() *StorageUploadJob {
 
 func (x *StorageJobInfo) GetDownload() *StorageDownloadJob {
 	if x != nil {
-		if x, ok := x.Job.(*StorageJobInfo_Download); ok {
+		if x, ok := x.Kind.(*StorageJobInfo_Download); ok {
 			return x.Download
 		}
 	}
@@ -260,15 +260,15 @@ func (x *StorageJobInfo) GetDownload() *StorageDownloadJob {
 
 func (x *StorageJobInfo) GetDelete() *StorageDeleteJob {
 	if x != nil {
-		if x, ok := x.Job.(*StorageJobInfo_Delete); ok {
+		if x, ok := x.Kind.(*StorageJobInfo_Delete); ok {
 			return x.Delete
 		}
 	}
 	return nil
 }
 
-type isStorageJobInfo_Job interface {
-	isStorageJobInfo_Job()
+type isStorageJobInfo_Kind interface {
+	isStorageJobInfo_Kind()
 }
 
 type StorageJobInfo_Allocate struct {
@@ -311,21 +311,21 @@ type StorageJobInfo_Delete struct {
 	Delete *StorageDeleteJob `protobuf:"bytes,8,opt,name=delete,proto3,oneof"`
 }
 
-func (*StorageJobInfo_Allocate) isStorageJobInfo_Job() {}
+func (*StorageJobInfo_Allocate) isStorageJobInfo_Kind() {}
 
-func (*StorageJobInfo_Clone) isStorageJobInfo_Job() {}
+func (*StorageJobInfo_Clone) isStorageJobInfo_Kind() {}
 
-func (*StorageJobInfo_Convert) isStorageJobInfo_Job() {}
+func (*StorageJobInfo_Convert) isStorageJobInfo_Kind() {}
 
-func (*StorageJobInfo_Resize) isStorageJobInfo_Job() {}
+func (*StorageJobInfo_Resize) isStorageJobInfo_Kind() {}
 
-func (*StorageJobInfo_Wipe) isStorageJobInfo_Job() {}
+func (*StorageJobInfo_Wipe) isStorageJobInfo_Kind() {}
 
-func (*StorageJobInfo_Upload) isStorageJobInfo_Job() {}
+func (*StorageJobInfo_Upload) isStorageJobInfo_Kind() {}
 
-func (*StorageJobInfo_Download) isStorageJobInfo_Job() {}
+func (*StorageJobInfo_Download) isStorageJobInfo_Kind() {}
 
-func (*StorageJobInfo_Delete) isStorageJobInfo_Job() {}
+func (*StorageJobInfo_Delete) isStorageJobInfo_Kind() {}
 
 // StorageAllocateJob makes a new volume and gives it its space.
 type StorageAllocateJob struct {
@@ -2200,7 +2200,7 @@ var File_longshore_v1_storage_proto protoreflect.FileDescriptor
 
 const file_longshore_v1_storage_proto_rawDesc = "" +
 	"\n" +
-	"\x1alongshore/v1/storage.proto\x12\flongshore.v1\x1a\x18longshore/v1/image.proto\"\xed\x03\n" +
+	"\x1alongshore/v1/storage.proto\x12\flongshore.v1\x1a\x18longshore/v1/image.proto\"\xee\x03\n" +
 	"\x0eStorageJobInfo\x12>\n" +
 	"\ballocate\x18\x01 \x01(\v2 .longshore.v1.StorageAllocateJobH\x00R\ballocate\x125\n" +
 	"\x05clone\x18\x02 \x01(\v2\x1d.longshore.v1.StorageCloneJobH\x00R\x05clone\x12;\n" +
@@ -2209,8 +2209,8 @@ const file_longshore_v1_storage_proto_rawDesc = "" +
 	"\x04wipe\x18\x05 \x01(\v2\x1c.longshore.v1.StorageWipeJobH\x00R\x04wipe\x128\n" +
 	"\x06upload\x18\x06 \x01(\v2\x1e.longshore.v1.StorageUploadJobH\x00R\x06upload\x12>\n" +
 	"\bdownload\x18\a \x01(\v2 .longshore.v1.StorageDownloadJobH\x00R\bdownload\x128\n" +
-	"\x06delete\x18\b \x01(\v2\x1e.longshore.v1.StorageDeleteJobH\x00R\x06deleteB\x05\n" +
-	"\x03job\"\xc3\x04\n" +
+	"\x06delete\x18\b \x01(\v2\x1e.longshore.v1.StorageDeleteJobH\x00R\x06deleteB\x06\n" +
+	"\x04kind\"\xc3\x04\n" +
 	"\x12StorageAllocateJob\x129\n" +
 	"\x04spec\x18\x01 \x01(\v2%.longshore.v1.StorageAllocateJob.SpecR\x04spec\x12?\n" +
 	"\x06status\x18\x02 \x01(\v2'.longshore.v1.StorageAllocateJob.StatusR\x06status\x12?\n" +

@@ -186,7 +186,7 @@ pub fn pull_to(top: impl Into<ImageRef>, base: Option<impl Into<ImageRef>>) -> C
         ..Default::default()
     };
     let pull = BlockPullJob { spec: Some(spec), ..Default::default() };
-    let block = BlockJobInfo { job: Some(block_job_info::Job::Pull(pull)) };
+    let block = BlockJobInfo { kind: Some(block_job_info::Kind::Pull(pull)) };
     let info = JobInfo { subsystem: Some(job_info::Subsystem::Block(block)) };
     CreateJobRequest { info: Some(info), ..Default::default() }
 }

@@ -143,7 +143,7 @@ export class Client implements Disposable {
       base: base && imageRef(base),
       backingChain: backingChain.map(imageRef),
     };
-    const block = { job: { case: "pull", value: { spec } } } as const;
+    const block = { kind: { case: "pull", value: { spec } } } as const;
     const info = { subsystem: { case: "block", value: block } } as const;
     return this.create({ ...submit, info } as CreateJob, { signal });
   }

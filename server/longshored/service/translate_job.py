@@ -208,9 +208,9 @@ def _node(node: Node, *, active: bool) -> Fields:
     }
 
 
-def node_to_proto(node: Node) -> node_pb2.Node:
+def node_to_proto(node: Node) -> node_pb2.JobNode:
     """A node that a plan would hold."""
-    return node_pb2.Node(**_node(node, active=False))
+    return node_pb2.JobNode(**_node(node, active=False))
 
 
 def _step(step: Transition) -> bytes:

@@ -32,7 +32,7 @@ def kinds() -> tuple[str, ...]:
         f"{subsystem.name}.{leaf.name}"
         for subsystem in subsystems.fields
         if subsystem.message_type is not None
-        for leaf in subsystem.message_type.oneofs_by_name["job"].fields
+        for leaf in subsystem.message_type.oneofs_by_name["kind"].fields
     )
 
 
@@ -40,7 +40,7 @@ def kind_of(info: job_info_pb2.JobInfo, field: str = "info") -> str:
     """The kind that a request asks for, whether or not it is served."""
     subsystem = _arm(info, "subsystem", field, "")
     leaf_holder = getattr(info, subsystem)
-    leaf = _arm(leaf_holder, "job", f"{field}.{subsystem}", f"{subsystem}.")
+    leaf = _arm(leaf_holder, "kind", f"{field}.{subsystem}", f"{subsystem}.")
     return f"{subsystem}.{leaf}"
 
 
