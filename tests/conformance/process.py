@@ -57,7 +57,7 @@ class Process:
             )
             self._process.stdin.flush()
         except (BrokenPipeError, ValueError) as error:
-            raise DriverFailure(f"the driver is gone{self.tail()}") from error
+            raise DriverFailure("the driver is gone") from error
         return self._number
 
     def receive(self, number: int, limit: float) -> Fields:
@@ -65,9 +65,9 @@ class Process:
         try:
             line = self._answers.get(timeout=limit)
         except queue.Empty:
-            raise DriverFailure(f"no answer in {limit:g} s{self.tail()}") from None
+            raise DriverFailure(f"no answer in {limit:g} s") from None
         if line is None:
-            raise DriverFailure(f"the driver has ended{self.tail()}")
+            raise DriverFailure("the driver has ended")
         answer = _parsed(line)
         if answer.get("id") != number or len(answer.keys() & {"ok", "error"}) != 1:
             raise DriverFailure(f"not an answer to op {number}: {line!r}")
