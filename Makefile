@@ -183,12 +183,12 @@ image: wheels base
 	    --build-arg CREATED=$$(date -u -d @$(COMMITTED) +%FT%TZ) \
 	    -t $(IMAGE) . >/dev/null
 
-# A machine on which a user has make and git beside.
-.PHONY: fresh
-fresh: base
+# Machines: with make and git beside, for a user; and one that systemd runs.
+.PHONY: fresh systemd
+fresh systemd: base
 	@$(PODMAN) build -q --build-arg BASE_IMAGE=$(BASE_IMAGE) \
-	    -f tests/deploy/containers/fresh.Containerfile \
-	    -t localhost/longshore-fresh tests/deploy/containers >/dev/null
+	    -f tests/deploy/containers/$@.Containerfile \
+	    -t localhost/longshore-$@ tests/deploy/containers >/dev/null
 
 # Debian's, unpacked only: installed, it would be a service of this machine.
 PROMETHEUS := build/prometheus/usr/bin/prometheus
@@ -210,7 +210,7 @@ build/tools/stamp: requirements/deploy.txt
 	@touch $@
 
 # Not part of make test: it needs root, and network for the base.
-deploy-test: image fresh prometheus build/tools/stamp
+deploy-test: image fresh systemd prometheus build/tools/stamp
 	@$(BIN)/pytest --no-header -o faulthandler_timeout=0 -m deploy tests/deploy
 
 baseline: setup

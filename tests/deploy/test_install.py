@@ -103,7 +103,7 @@ def test_the_manager_finds_nothing_wrong_with_what_is_installed(
     target: Target,
 ) -> None:
     # What every system has, so that only ours can be missing.
-    for name in ("bin/kill", "usr/bin/kill"):
+    for name in ("bin/sh", "usr/bin/sh"):
         tool = target.path(name)
         tool.parent.mkdir(parents=True, exist_ok=True)
         tool.write_text("#!/bin/sh\n")
