@@ -6,7 +6,7 @@
 #   make clients    the client of every language: built, tested, proven alike
 #   make bench      speed, side by side with peers
 #   make image      the container image, without a registry (root, Debian 12)
-#   make deploy-test  the image, compose and Kubernetes, as a user runs them
+#   make deploy-test  the image, compose, Kubernetes, systemd, a bare machine (root)
 #   make proto      Python stubs from the contract
 #   make baseline   take the contract as it is for what buf breaking compares with
 #   make lock       pin what make setup installs
