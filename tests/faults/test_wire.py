@@ -26,12 +26,12 @@ from longshore.v1 import (
     watch_pb2,
 )
 from longshored.units import MiB
+from tests.faults.calls import SLOWEST_SECONDS
 from tests.faults.oddities import Oddity, inner_of, oddities
 from tests.faults.process import serving
 
 pytestmark = pytest.mark.slow
 
-SLOWEST_SECONDS = 2.0
 CALL_SECONDS = 10.0
 
 
