@@ -88,7 +88,10 @@ class Player(threading.Thread):
     def begin(self, place: Place) -> None:
         self._root = place.root
         self.ask("connect", address=place.address)
-        self.ask("watch_record", watch="w", omit_progress=True)
+        # From the beginning of history, so that it does not matter who was first.
+        history_id = self.ask("capabilities")["ok"]["historyId"]
+        start = {"historyId": history_id, "revision": "0"}
+        self.ask("watch_record", watch="w", omit_progress=True, cursor=start)
 
     def ask(self, op: str, **fields: object) -> Fields:
         given = {"op": op, "client": "c", **fields}
