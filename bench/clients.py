@@ -39,7 +39,7 @@ class Cost:
 
 
 def measure(run: Run) -> None:
-    changes, rounds = run.of(20_000, 500), run.of(20, 1)
+    changes, rounds = run.of(20_000, 500), run.of(10, 1)
     run.report.title(f"clients: {JOBS} jobs watched, {changes * rounds:,} events each")
     with served(run.directory, does_nothing=True) as daemon, daemon.connect() as stubs:
         make_history(stubs, daemon.root, changes)
