@@ -39,20 +39,39 @@ FIRST_FRAME_SECONDS = 30.0
 _DOUBLINGS = 7
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Event:
-    """One durable change of one job. `kind` is CREATED, UPDATED or REMOVED.
+    """One durable change of one job, a value: nobody changes it.
 
-    `cursor` includes this change: saved together with what the change caused, it
-    makes every change take effect exactly once, even across a crash.
+    `change` is the daemon's word; the rest is read from it when it is asked for, since
+    a watch may tell hundreds of thousands in a second. `cursor` includes this change:
+    saved together with what the change caused, it makes every change take effect
+    exactly once, even across a crash.
     """
 
-    kind: str
-    revision: int
-    job: job_pb2.Job
-    previous_state: JobState
-    event_time: Timestamp
+    change: watch_pb2.JobEvent
     cursor: watch_pb2.Cursor
+
+    @property
+    def kind(self) -> str:
+        """CREATED, UPDATED or REMOVED."""
+        return kind_name(self.change.kind)
+
+    @property
+    def revision(self) -> int:
+        return self.change.revision
+
+    @property
+    def job(self) -> job_pb2.Job:
+        return self.change.job
+
+    @property
+    def previous_state(self) -> JobState:
+        return self.change.previous_state
+
+    @property
+    def event_time(self) -> Timestamp:
+        return self.change.event_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,19 +217,12 @@ class Watcher:
     def _events(self, frame: watch_pb2.WatchJobsResponse) -> Iterator[Event]:
         history_id = frame.cursor.history_id
         last = -1 if self.cursor is None else self.cursor.revision
-        for event in frame.events.events:
-            revision = event.revision
+        for change in frame.events.events:
+            revision = change.revision
             if revision <= last:
                 continue
             cursor = watch_pb2.Cursor(history_id=history_id, revision=revision)
-            yield Event(
-                kind_name(event.kind),
-                revision,
-                event.job,
-                event.previous_state,
-                event.event_time,
-                cursor,
-            )
+            yield Event(change, cursor)
             self.cursor, last = cursor, revision
 
     def _close(self, frame: watch_pb2.WatchJobsResponse) -> None:
