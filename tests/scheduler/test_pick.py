@@ -123,6 +123,29 @@ def test_a_job_that_waits_for_a_slot_says_so() -> None:
     assert desk.why(2).reason is R.SLOT
 
 
+def test_who_waits_for_a_slot_is_not_overtaken_by_who_comes_as_it_is_freed() -> None:
+    desk = Desk(slots=1)
+    for number in (1, 2):
+        desk.add(number)
+    desk.decide()
+    desk.end(1)
+    desk.add(3)
+    assert desk.decide() == [2]
+    desk.end(2)
+    desk.add(4)
+    assert desk.decide() == [3]
+
+
+def test_a_higher_priority_that_comes_as_a_slot_is_freed_goes_first() -> None:
+    desk = Desk(slots=1)
+    for number in (1, 2):
+        desk.add(number)
+    desk.decide()
+    desk.end(1)
+    desk.add(3, options=Options(priority=1))
+    assert desk.decide() == [3]
+
+
 def test_slots_of_a_device_are_counted_apart() -> None:
     desk = Desk(slots_per_device=1)
     desk.add(1, node("a", device="8:0"))

@@ -241,8 +241,21 @@ class Queue:
                 yield decision
 
     def _next(self) -> int | None:
-        if self._fresh.first() is not None:
+        """Whom to look at: who stands in line for a free slot, before a fresh job that
+        would stand behind him.
+        """
+        line = self._first_line()
+        fresh = self._fresh.first()
+        if fresh is not None and (line is None or self._order(fresh) < _head(line)):
             return self._fresh.pop()
+        return None if line is None else line.pop()
+
+    def _order(self, number: int) -> tuple[int, int]:
+        """The place in a line for slots."""
+        return -self._jobs[number].options.priority, number
+
+    def _first_line(self) -> Line[tuple[int, int]] | None:
+        """The line whose head may start before all others."""
         if self.slots.are_full:
             return None
         free = [line for name, line in self._devices.items() if self.slots.has(name)]
@@ -251,7 +264,7 @@ class Queue:
             head = line.first()
             if head is not None and (best is None or head < _head(best)):
                 best = line
-        return None if best is None else best.pop()
+        return best
 
     def _place(self, job: Job, number: int, now: Instant) -> Decision | None:
         """Find the job its spot. A decision, if anything is to be done about it."""
@@ -370,7 +383,7 @@ class Queue:
             line = self._ready
             if device is not None:
                 line = self._devices.setdefault(device, Line())
-            line.push(number, (-job.options.priority, number))
+            line.push(number, self._order(number))
             self._put_at(number, line.discard)
         return pending
 
