@@ -11,7 +11,7 @@ import pytest
 
 from longshore import Client, Event, NotFound, Snapshot
 from longshore.v1 import job_pb2
-from tests.support.daemon import LocalDaemon, Place
+from tests.support.daemon import Place
 
 from .baseline import BASELINE, Contract, Stub
 from .fake import ScriptedServer
@@ -20,14 +20,6 @@ from .fake import ScriptedServer
 @pytest.fixture(scope="module")
 def old() -> Contract:
     return Contract(BASELINE.read_bytes())
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    there = Place(tmp_path)
-    daemon = LocalDaemon(there.config()).start()
-    yield there
-    daemon.stop_once()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from longshore import Client, Submit
 from longshore.v1 import image_pb2, image_service_pb2, job_options_pb2, job_pb2
-from tests.support.daemon import LocalDaemon, Place
+from tests.support.daemon import Place
 
 from .built import is_left_out
 from .languages import CLIENTS, standing
@@ -25,14 +25,6 @@ FOLDERS = sorted({language.folder for language in standing()})
 
 # How long a test waits for what must come; never how long it takes.
 PATIENCE = 60.0
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    there = Place(tmp_path)
-    daemon = LocalDaemon(there.config()).start()
-    yield there
-    daemon.stop_once()
 
 
 @pytest.fixture

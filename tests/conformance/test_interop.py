@@ -4,12 +4,11 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import LocalDaemon, Place
+from tests.support.daemon import Place
 
 from .process import clean_environment
 
@@ -21,14 +20,6 @@ PATHS = f"{ROOT / 'build' / 'interop'}:{os.environ['PATH']}"
 _PAGE = (ROOT / "docs" / "clients.md").read_text()
 _TOOLS = _PAGE[_PAGE.index("## Tools that are not ours") : _PAGE.index("## The matrix")]
 GRPCURL, GHZ = re.findall(r"```sh\n(.*?)```", _TOOLS, re.DOTALL)
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    there = Place(tmp_path)
-    daemon = LocalDaemon(there.config()).start()
-    yield there
-    daemon.stop_once()
 
 
 def run(place: Place, lines: str, tool: str) -> str:
