@@ -106,6 +106,21 @@ def test_a_huge_hole_is_one_extent(file: RawNode) -> None:
     assert list(file.extents()) == [Extent(0, 1 << 43, Data.ZERO)]
 
 
+def test_a_reader_looks_for_the_end_of_a_run_once(tmp_path: Path) -> None:
+    path = tmp_path / "image.raw"
+    path.write_bytes(b"x" * (1 * MiB))
+    reader = opened(str(path), os.O_RDONLY, Mode.READ)
+    whole = Extent(0, 1 * MiB, Data.RAW, host_offset=0)
+    assert list(reader.extents()) == [whole]
+    # Whoever makes a hole all the same shows that nobody asked again.
+    writer = opened(str(path), os.O_RDWR, Mode.WRITE)
+    writer.discard(512 * 1024, 256 * 1024)
+    assert list(reader.extents(4096, 1 * MiB - 4096)) == [whole.clip(4096, 1 * MiB)]
+    assert Data.ZERO in {extent.data for extent in writer.extents()}
+    reader.close()
+    writer.close()
+
+
 def test_allocated_space_is_there_and_reads_as_zeros(file: RawNode) -> None:
     file.allocate(0, MiB)
     assert file.size == MiB

@@ -53,6 +53,8 @@ class RawNode:
         self._size = facts.size
         # Set at most once, by the flush that failed; read without the lock.
         self._taint: ServiceError | None = None
+        # The run of data found last, where it cannot change; replaced as a whole.
+        self._found = (0, 0)
 
     @property
     def size(self) -> int:
@@ -254,7 +256,14 @@ class RawNode:
             self.pwrite(offset, memoryview(_ZEROS)[:length])
 
     def _next_data(self, offset: int, end: int) -> tuple[int, int]:
-        """Where the next data at or after `offset` starts and ends, up to `end`."""
+        """Where the next data at or after `offset` starts and ends, up to `end`.
+
+        The end of a long run is dear where the file system walks through all pages
+        to find it (tmpfs, NFS), and who plans a pull asks for it piece by piece.
+        """
+        start, stop = self._found
+        if start <= offset < stop:
+            return offset, min(stop, end)
         try:
             data = os.lseek(self.fd, offset, os.SEEK_DATA)
             hole = os.lseek(self.fd, data, os.SEEK_HOLE)
@@ -264,6 +273,8 @@ class RawNode:
             if error.errno in (errno.EINVAL, errno.EOPNOTSUPP):
                 return offset, end  # cannot tell: all of it counts as data
             raise io_error(error, "map", self.uri, offset) from error
+        if self.mode is Mode.READ:
+            self._found = (data, hole)
         return min(data, end), min(hole, end)
 
     def _hole_to(self, end: int, offset: int) -> tuple[int, int]:

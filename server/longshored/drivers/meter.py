@@ -3,17 +3,21 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from ..clock import Clock
-from ..job.progress import LimitedBy, Phase, Progress, RateMeter
+from ..job.progress import Ledger, LimitedBy, Phase, Progress, RateMeter
 from ..job.ranges import RangeSet
 
 NOTHING_YET = Progress()
 
 
 class Meter:
-    """Progress as the union of the ranges done, and where the time went."""
+    """Progress as the union of the ranges done, and where the time went.
+
+    What every request counts is added up in place; a value is made when one is asked
+    for.
+    """
 
     def __init__(self, clock: Clock, start: Progress = NOTHING_YET) -> None:
         # Set once.
@@ -23,7 +27,10 @@ class Meter:
         self._done = RangeSet()
         self._rate = RateMeter()
         self._progress = start
-        self._spent = start.ledger
+        self._limited_by = start.limited_by
+        self._spent: dict[str, float] = asdict(start.ledger)
+        self._read, self._written = start.read, start.written
+        self._zeroed, self._skipped = start.zeroed, start.skipped
         self._began = clock.now() - start.elapsed
         self._rate.feed(clock.now(), 0)
 
@@ -48,19 +55,14 @@ class Meter:
     ) -> None:
         """Bytes that crossed the disk, or did not have to."""
         with self._lock:
-            before = self._progress
-            self._progress = replace(
-                before,
-                read=before.read + read,
-                written=before.written + written,
-                zeroed=before.zeroed + zeroed,
-                skipped=before.skipped + skipped,
-            )
+            self._read += read
+            self._written += written
+            self._zeroed += zeroed
+            self._skipped += skipped
 
     def limited_by(self, what: LimitedBy) -> None:
-        if self._progress.limited_by is not what:
-            with self._lock:
-                self._progress = replace(self._progress, limited_by=what)
+        # One assignment: the last one to say so is right, whoever else is at it.
+        self._limited_by = what
 
     @contextmanager
     def time(self, account: str) -> Iterator[None]:
@@ -73,8 +75,7 @@ class Meter:
 
     def spend(self, account: str, seconds: float) -> None:
         with self._lock:
-            before: float = getattr(self._spent, account)
-            self._spent = replace(self._spent, **{account: before + seconds})
+            self._spent[account] += seconds
 
     def sample(self) -> Progress:
         """The newest value; feeding the rate is part of looking."""
@@ -88,7 +89,12 @@ class Meter:
                 rate=self._rate.rate,
                 estimate=self._rate.estimate(self._progress.total - current),
                 elapsed=now - self._began,
-                ledger=self._spent,
+                ledger=Ledger(**self._spent),
+                limited_by=self._limited_by,
+                read=self._read,
+                written=self._written,
+                zeroed=self._zeroed,
+                skipped=self._skipped,
                 sample_time=self._clock.wall(),
             )
             return self._progress
