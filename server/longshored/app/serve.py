@@ -19,7 +19,7 @@ _log = structlog.get_logger(__name__)
 
 # A few thousand streams that open, or jobs that come, make hundreds of thousands of
 # objects that stay. With the defaults a fifth of that time goes into looking at them.
-_COLLECT = (5_000, 20, 20)
+_COLLECT = (50_000, 20, 20)
 
 
 async def serve(daemon: Daemon, manager: Manager, read: Callable[[], Config]) -> None:

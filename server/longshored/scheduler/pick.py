@@ -221,6 +221,9 @@ class Queue:
 
     def _freshen(self, number: int) -> None:
         """Look at this job in the next decide()."""
+        if number in self._fresh:
+            # As members of a group are that comes: each speaks for all of them.
+            return
         job = self._jobs.get(number)
         if job is None or job.state is not State.QUEUED:
             return

@@ -45,7 +45,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """An answer that is serialised already, and the job that it is about."""
+    """An answer that is serialised already, and the job or group it is about."""
 
     body: bytes
     job_id: str

@@ -82,7 +82,7 @@ class JobService:
 
     async def CreateJobGroup(
         self, request: pb.CreateJobGroupRequest, caller: Caller
-    ) -> pb.CreateJobGroupResponse:
+    ) -> Made:
         asked = requests.new_group(request)
         request_id = checks.request_id(request.request_id)
         jobs, replayed = await self._verbs.call(
@@ -96,11 +96,10 @@ class JobService:
             validate_only=request.validate_only,
         )
         group = jobs[0].group
-        return pb.CreateJobGroupResponse(
-            group_id="" if group is None else group.group_id,
-            jobs=[self._wire.message(job) for job in jobs],
-            replayed=replayed,
-        )
+        group_id = "" if group is None else group.group_id
+        rest = pb.CreateJobGroupResponse(group_id=group_id, replayed=replayed)
+        made = [frames.field(_GROUP_JOBS, self._wire.changed(job)) for job in jobs]
+        return Made(b"".join(made) + rest.SerializeToString(), group_id)
 
     async def PlanJob(
         self, request: pb.PlanJobRequest, caller: Caller
@@ -299,4 +298,5 @@ class VerbRequest(Protocol):
 
 
 _CREATED_JOB = pb.CreateJobResponse.DESCRIPTOR.fields_by_name["job"].number
+_GROUP_JOBS = pb.CreateJobGroupResponse.DESCRIPTOR.fields_by_name["jobs"].number
 _JOBS = pb.ListJobsResponse.DESCRIPTOR.fields_by_name["jobs"].number

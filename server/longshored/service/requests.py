@@ -82,7 +82,9 @@ def _member(
             f"{where}options.auto_finalize", "It is the group's: options.auto_finalize"
         )
     new = _new_job(member, where)
-    options = replace(new.options, auto_finalize=auto_finalize)
+    options = new.options
+    if options.auto_finalize is not auto_finalize:
+        options = replace(options, auto_finalize=auto_finalize)
     return replace(new, options=options, on_conflict=chosen)
 
 

@@ -10,6 +10,7 @@ from longshore.v1 import job_pb2, node_pb2
 from ..clock import Instant
 from ..job.model import (
     Ask,
+    Failure,
     Group,
     Job,
     JobWarning,
@@ -119,8 +120,6 @@ def _has_rest(job: Job) -> bool:
 
 def _rest(job: Job) -> bytes:
     fields: Fields = {}
-    if job.failure is not None:
-        fields["error"] = status.of_failure(job.failure)
     if not job.is_final:
         # What only a job has that has not ended: see `life.move`.
         fields["pauses"] = [_pause(pause) for pause in job.pauses]
@@ -130,7 +129,8 @@ def _rest(job: Job) -> bytes:
         fields["cancel_comment"] = job.wanted.cancel.comment
     if job.warnings:
         fields["warnings"] = [_warning(warning) for warning in job.warnings]
-    return _part(**fields)
+    error = b"" if job.failure is None else _ERROR.of(job.failure)
+    return _part(**fields) + error
 
 
 def _info(job: Job, *, keep: bool) -> bytes:
@@ -280,6 +280,7 @@ _IDLE_NODE = Remembered[Node, bytes](
     lambda one: _part(nodes=[_node(one, active=False)])
 )
 _STEP = Remembered[Transition, bytes](_step)
+_ERROR = Remembered[Failure, bytes](lambda one: _part(error=status.of_failure(one)))
 
 _NO_WISH = Wanted()
 

@@ -17,12 +17,16 @@ from .wiretime import Fields
 MOST_WINDOWS = 16
 _PRIORITY = 1000
 _REPORT = ErrorPolicy()
-_NONE_ASKED = job_options_pb2.JobOptions()
 DEFAULT = Options()
 _MOST_RETRIES = 100
 _LONGEST_BACKOFF = 60.0
 _WEEK_MINUTES = 7 * 24 * 60
 _DAY_MINUTES = 24 * 60
+
+# Options that were asked for, by their bytes: mostly the same ones are, and what is
+# made of a value is remembered for as long as it is the same object.
+_asked: dict[bytes, Options] = {}
+_MOST_ASKED = 1024
 
 Rated = (
     job_options_pb2.JobOptions
@@ -35,8 +39,18 @@ def options_from_proto(
     message: job_options_pb2.JobOptions, field: str = "options"
 ) -> Options:
     """The options asked for; raises FIELD_INVALID for the first that is wrong."""
-    if message == _NONE_ASKED:
+    data = message.SerializeToString()
+    if not data:
         return DEFAULT
+    if (known := _asked.get(data)) is not None:
+        return known
+    if len(_asked) >= _MOST_ASKED:
+        _asked.clear()
+    _asked[data] = options = _checked(message, field)
+    return options
+
+
+def _checked(message: job_options_pb2.JobOptions, field: str) -> Options:
     if kind_options := message.WhichOneof("kind_options"):
         refuse(f"{field}.{kind_options}", "No kind that is served has such options")
     at_most(f"{field}.windows", len(message.windows), MOST_WINDOWS)
