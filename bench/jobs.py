@@ -5,15 +5,22 @@ checked, closed), and a test driver whose work is empty. Against tasks that do
 nothing in dramatiq, Celery and RQ on Redis, which keep their results and flush
 every command to the append-only file, as our answers follow an fsync; what they do
 with a flush once a second is printed too. Clients and workers share the machine.
+
+What a call costs by itself is printed too: a Health.Check, which does nothing, from
+the same threads. A job takes at least one call, so nobody gets further than that.
 """
 
 import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from grpc_health.v1 import health_pb2  # type: ignore[import-untyped]  # ships no types
 
 from longshore.v1 import job_service_pb2 as pb
 
 from . import queues
-from .daemon import Served, pull, served
+from .daemon import PATIENCE, Served, pull, served
 from .peers import missing
 from .peers import run as command
 from .report import Run, milliseconds
@@ -30,11 +37,13 @@ IMAGES = 64
 def measure(run: Run) -> None:
     run.report.title("jobs that do nothing: CreateJob to SUCCEEDED")
     ours = {"empty work": _nothing(run), "real pull": _real(run)}
+    calls = _calls(run)
     if not run.peers:
         return
     if names := missing(["redis-server"]):
         raise SystemExit(f"Not installed: {', '.join(names)}")
     best = _peers(run)
+    run.report.say(f"calls that do nothing: {calls / best:.2f} of the best queue")
     for name, rate in ours.items():
         run.report.at_least(f"jobs/s, {name}, best queue", rate / best, 3, "x")
 
@@ -55,6 +64,27 @@ def _real(run: Run) -> float:
         for top in tops:
             command("qemu-img", "create", "-q", "-f", "qcow2", top, "1G")
         return _rounds(run, daemon, tops, "real pull", run.of(COUNT // 5, 50))
+
+
+def _calls(run: Run) -> float:
+    """Calls a second that do nothing, of as many threads as make jobs."""
+    directory = run.directory / "c"
+    directory.mkdir()
+    count = run.of(4000, 80)
+    with served(directory, does_nothing=True) as daemon, daemon.connect() as stubs:
+
+        def call(_: int) -> None:
+            stubs.health.Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
+
+        rates = []
+        for _ in range(run.of(ROUNDS, 1)):
+            began = time.perf_counter()
+            with ThreadPoolExecutor(THREADS) as pool:
+                list(pool.map(call, range(count)))
+            rates.append(count / (time.perf_counter() - began))
+    rate = statistics.median(rates)
+    run.report.say(f"calls that do nothing, {THREADS} threads: {rate:,.0f}/s")
+    return rate
 
 
 def _rounds(run: Run, daemon: Served, tops: list[Path], name: str, count: int) -> float:
