@@ -129,7 +129,7 @@ class Chain:
             elif bottom:
                 yield replace(extent, data=Data.ZERO)
             else:
-                yield replace(extent, depth=below)
+                yield extent.at_depth(below)
 
     def _below(self, extent: Extent, depth: int) -> Iterator[Extent]:
         """What the next layer has of a run; past its end the one above reads zeros."""
@@ -141,7 +141,7 @@ class Chain:
 
     def _layer_extents(self, depth: int, offset: int, end: int) -> Iterator[Extent]:
         for extent in self.layers[depth].node.extents(offset, end - offset):
-            yield replace(extent, depth=depth) if depth else extent
+            yield extent.at_depth(depth)
 
 
 def open_chain(

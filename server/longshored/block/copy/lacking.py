@@ -1,7 +1,6 @@
 """What a chain shows where its top holds nothing: the extents a pull plans from."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from ..chain import Chain
 from ..extent import Data, Extent
@@ -19,4 +18,4 @@ def lacking(chain: Chain, above: int | None = None) -> Iterator[Extent]:
         for below in chain.extents(extent.start, extent.length, above=above):
             # Past the end of a short backing file the image above it reads zeros;
             # if that is the top, it does not hold them all the same.
-            yield replace(below, depth=max(1, below.depth))
+            yield below.at_depth(max(1, below.depth))

@@ -10,7 +10,7 @@ which several links hold a part is copied through the chain.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ...units import is_aligned, round_down, round_up
 from ..extent import Data, Extent, merge
@@ -36,13 +36,11 @@ class Copy:
         """The first bytes, and the rest; both are not empty."""
         assert 0 < length < self.length
         host = self.host_offset
-        rest = replace(
-            self,
-            start=self.start + length,
-            length=self.length - length,
-            host_offset=None if host is None else host + length,
-        )
-        return replace(self, length=length), rest
+        first = Copy(self.start, length, self.depth, host)
+        if host is not None:
+            host += length
+        left = self.length - length
+        return first, Copy(self.start + length, left, self.depth, host)
 
 
 @dataclass(frozen=True, slots=True)
