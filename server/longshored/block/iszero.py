@@ -70,9 +70,13 @@ def zero_runs(buffer: Buffer, granularity: int) -> Iterator[Run]:
     A piece is `granularity` bytes (the last one may be shorter) and counts as
     zero only as a whole.
     """
-    if buffer and 0 not in bytes(memoryview(buffer)[::granularity]):
+    heads = bytes(memoryview(buffer)[::granularity])
+    if heads and 0 not in heads:
         # No piece begins with a zero: so looks nearly every piece of data.
         yield Run(0, len(buffer), zero=False)
+        return
+    if heads and not any(heads) and is_zero(buffer):
+        yield Run(0, len(buffer), zero=True)
         return
     with _address(buffer) as (start, length):
         begun, was_zero = 0, False

@@ -171,10 +171,11 @@ class Worker:
 
     def _read_share(self, share: Share, buffer: memoryview) -> bool:
         """False: a copy failed, and its clusters will be tried one by one."""
+        began = self._route.now()
         at = 0
         for index, copy in enumerate(share):
             try:
-                self._read(copy, 0, buffer[at : at + copy.length])
+                self._route.source.read(copy, 0, buffer[at : at + copy.length])
             except ServiceError as error:
                 self._feed.give_back(share[:index] + share[index + 1 :])
                 if copy.length <= self._feed.cluster:
@@ -182,18 +183,19 @@ class Worker:
                 self._feed.give_back_alone(clusters(copy, self._feed.cluster))
                 return False
             at += copy.length
+        self._route.tally.spend("reading", self._route.now() - began)
         return True
 
     def _parts(self, share: Share, buffer: memoryview) -> Iterator[_Part]:
         at = 0
-        for copy in share:
-            view = buffer[at : at + copy.length]
-            at += copy.length
+        for start, length in ranges(share):
+            view = buffer[at : at + length]
+            at += length
             if self._route.keeps_zeros:
-                yield _Part(copy.start, view, zero=False)
+                yield _Part(start, view, zero=False)
                 continue
-            for offset, length, zero in zero_runs(view, self._feed.cluster):
-                yield _Part(copy.start + offset, view[offset : offset + length], zero)
+            for offset, size, zero in zero_runs(view, self._feed.cluster):
+                yield _Part(start + offset, view[offset : offset + size], zero)
 
     def _place_share(self, share: Share, parts: list[_Part]) -> None:
         data = [part.view for part in parts if not part.zero]
@@ -264,9 +266,24 @@ class Worker:
 
     def _note(self, share: Share, written: int) -> None:
         length = sum(copy.length for copy in share)
-        for copy in share:
-            self._route.tally.done(copy.start, copy.length)
+        for start, size in ranges(share):
+            self._route.tally.done(start, size)
         self._route.tally.count(read=length, written=written, zeroed=length - written)
+
+
+def ranges(share: Share) -> Iterator[tuple[int, int]]:
+    """Start and length of the guest bytes of a share, neighbours joined.
+
+    In a fragmented image a share has many copies, which mostly lie side by side in
+    the guest, and so do their bytes in the buffer.
+    """
+    start = end = share[0].start
+    for copy in share:
+        if copy.start != end:
+            yield start, end - start
+            start = end = copy.start
+        end += copy.length
+    yield start, end - start
 
 
 def clusters(copy: Copy, cluster: int) -> Iterator[Copy]:
