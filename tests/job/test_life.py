@@ -16,6 +16,8 @@ from longshored.job.model import (
     Pause,
     Pending,
     PendingReason,
+    Transition,
+    Wanted,
 )
 from longshored.job.states import (
     FINAL,
@@ -159,6 +161,32 @@ def test_a_paused_job_runs_when_the_last_holder_lets_go() -> None:
     job = life.hold(life.hold(in_state(State.RUNNING), HELD), window)
     assert life.resume(job, ASK).pauses == (window,)
     assert life.let_go(life.resume(job, ASK), (Holder.WINDOW,)).pauses == ()
+
+
+def test_who_resumes_is_in_the_history() -> None:
+    asked = life.resume(life.parked(life.hold(in_state(State.RUNNING), HELD), NOW), ASK)
+    assert asked.wanted.resume == ASK
+    running = life.unparked(asked, NOW)
+    assert running.history[-1] == Transition(State.RUNNING, NOW, "resumed", "ada")
+    assert running.wanted == Wanted()
+
+
+def test_who_opens_a_window_is_nobody() -> None:
+    window = Pause(Holder.WINDOW, "night only", NOW, life.SYSTEM)
+    held = life.hold(life.hold(in_state(State.RUNNING), HELD), window)
+    asked = life.resume(life.parked(held, NOW), ASK)
+    opened = life.unparked(life.let_go(asked, (Holder.WINDOW,)), NOW)
+    assert opened.history[-1].actor == life.SYSTEM
+
+
+def test_a_resume_that_no_worker_has_reached_is_overtaken_by_a_pause() -> None:
+    asked = life.resume(life.parked(life.hold(in_state(State.RUNNING), HELD), NOW), ASK)
+    assert life.hold(asked, HELD).wanted == Wanted()
+
+
+def test_a_resume_that_no_worker_has_reached_does_not_outlive_the_daemon() -> None:
+    asked = life.resume(life.parked(life.hold(in_state(State.RUNNING), HELD), NOW), ASK)
+    assert life.adopt(asked, NOW).wanted == Wanted()
 
 
 def test_a_pause_of_a_user_is_his_in_the_history() -> None:

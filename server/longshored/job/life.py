@@ -30,6 +30,8 @@ from .states import FINAL, Answer, State, Verb, answer, check_move, verbs_allowe
 SYSTEM = "longshored"
 """The actor of what nobody asked for."""
 
+_STANDING = frozenset({State.PAUSED, State.STANDBY})
+
 AFTER_RESTART = Pending(PendingReason.RECOVERY, "Waits to be taken up after a restart")
 
 
@@ -50,6 +52,9 @@ def move(
     history = (*job.history, step)
     if len(history) > HISTORY_LENGTH:
         history = (history[0], *history[-HISTORY_LENGTH + 1 :])
+    if job.wanted.resume is not None:
+        # Wherever it moves, it does not stand still any more.
+        others["wanted"] = replace(others.get("wanted", job.wanted), resume=None)
     if new in FINAL:
         others |= {"end_time": now, "pending": None, "pauses": (), "worker": None}
     return replace(job, state=new, history=history, **others)
@@ -102,14 +107,20 @@ def resume(job: Job, ask: Ask) -> Job:
     """Let go of every hold that a user may let go: his own and an error's."""
     if not _has_work(job, Verb.RESUME):
         return job
-    return let_go(job, (Holder.USER, Holder.ERROR_POLICY))
+    free = let_go(job, (Holder.USER, Holder.ERROR_POLICY))
+    if free is job or free.pauses or free.state not in _STANDING:
+        return free
+    return replace(free, wanted=replace(free.wanted, resume=ask))
 
 
 def hold(job: Job, pause: Pause) -> Job:
     """Add a holder; one that holds already is not added twice."""
     if any(held.holder is pause.holder for held in job.pauses):
         return job
-    return replace(job, pauses=(*job.pauses, pause))
+    held = replace(job, pauses=(*job.pauses, pause))
+    if held.wanted.resume is None:
+        return held
+    return replace(held, wanted=replace(held.wanted, resume=None))
 
 
 def let_go(job: Job, holders: tuple[Holder, ...]) -> Job:
@@ -206,7 +217,8 @@ def parked(job: Job, now: Instant) -> Job:
 
 def unparked(job: Job, now: Instant) -> Job:
     work = State.READY if job.state is State.STANDBY else State.RUNNING
-    return move(job, work, now, "resumed")
+    asked = job.wanted.resume
+    return move(job, work, now, "resumed", SYSTEM if asked is None else asked.by)
 
 
 def converged(job: Job, now: Instant) -> Job:

@@ -129,6 +129,7 @@ class Wanted:
     finalize: Ask | None = None
     complete: Ask | None = None
     completion_mode: CompletionMode = CompletionMode.SWITCH
+    resume: Ask | None = None  # of one that stands still, and nothing holds it now
 
 
 @dataclass(frozen=True, slots=True)

@@ -250,6 +250,8 @@ def _wishes(job: Job) -> Iterator[Fields]:
         yield _wish(Verb.COMPLETE, job.wanted.complete)
     if job.wanted.finalize is not None:
         yield _wish(Verb.FINALIZE, job.wanted.finalize)
+    if job.wanted.resume is not None:
+        yield _wish(Verb.RESUME, job.wanted.resume)
 
 
 def _wish(verb: Verb, ask: Ask) -> Fields:
