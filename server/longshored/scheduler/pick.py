@@ -141,7 +141,7 @@ class Queue:
             self._enter(number, job)
         if old is None or old.state is not job.state:
             self.slots.see(number, job)
-            self._take_holds(job)
+            self._take_holds(number, job, old)
         if job.state is not State.QUEUED:
             self._take_away(number)
         elif old is None or _moves(old, job):
@@ -183,11 +183,13 @@ class Queue:
 
     # Holds.
 
-    def _take_holds(self, job: Job) -> None:
+    def _take_holds(self, number: int, job: Job, old: Job | None) -> None:
         """Hold what the job, and its group with it, is due to hold; or let go."""
         gang = self._gang(job)
         begun = any(_has_begun(self._jobs[number]) for number in gang)
-        for number in gang:
+        # One that comes and has not begun changes nothing for the others.
+        due = gang if old is not None or _has_begun(job) else [number]
+        for number in due:
             member = self._jobs[number]
             if begun or _holds_from_creation(member):
                 if number not in self._held:

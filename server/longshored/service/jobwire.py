@@ -16,8 +16,9 @@ from ..store.listing import Stored
 from . import enums, frames, shown, wiretime
 from .translate_job import job_to_wire
 
-# A watch, and whoever made the job, are told of a change just after it is written.
-_MOST_MADE = 1024
+# A watch, and whoever made the job, are told of a change just after it is written:
+# some batches of the journal are remembered.
+_MOST_MADE = 2048
 
 _NO_VERBS: frozenset[Verb] = frozenset()
 

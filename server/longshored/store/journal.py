@@ -39,8 +39,11 @@ Answer = Callable[[T, Transaction], T]
 BeforeCommit = Callable[[Transaction], None]
 OnCommit = Callable[[Sequence[Change]], None]
 
-# Bodies in one batch: bounds how long the first of them waits for the last.
+# Bodies, and changes, in one batch: they bound how long the first body waits for the
+# last, and what is remembered of a change until all are told of it. One body may
+# change more: a group is made as a whole.
 LARGEST_BATCH = 256
+MOST_CHANGES = 512
 
 # SQLite copies the write-ahead log back every few MiB (`database.py`) and starts it
 # over when no reader is in the way. If readers always overlap it only grows: from
@@ -149,7 +152,7 @@ class Journal:
 
     def _serve(self) -> None:
         while tasks := self._take():
-            self._step(tasks)
+            self._put_back(tasks[self._step(tasks) :])
             self._bound_log()
 
     def _take(self) -> list[_Task]:
@@ -161,10 +164,20 @@ class Journal:
             del self._queue[:LARGEST_BATCH]
         return tasks
 
-    def _step(self, tasks: list[_Task]) -> None:
+    def _put_back(self, tasks: list[_Task]) -> None:
+        if tasks:
+            with self._wakeup:
+                self._queue[:0] = tasks
+
+    def _step(self, tasks: list[_Task]) -> int:
+        """Run one batch, of as many of the tasks as come back; at least one."""
         transaction = Transaction(self._connection, self._live, self._clock.wall())
         start = transaction.mark()
-        outcomes = [(task, _attempt(task, transaction)) for task in tasks]
+        outcomes = []
+        for task in tasks:
+            outcomes.append((task, _attempt(task, transaction)))
+            if len(transaction.batch.changes) >= MOST_CHANGES:
+                break
         self._last_word(transaction)
         if (failure := self._commit(transaction)) is None:
             self._tell(transaction.batch)
@@ -175,6 +188,7 @@ class Journal:
                 task.future.set_exception(failure)
             else:
                 resolve()
+        return len(outcomes)
 
     def _last_word(self, transaction: Transaction) -> None:
         mark = transaction.mark()
