@@ -7,9 +7,10 @@ import pytest
 
 from longshored.block.qcow2.create import CreateOptions
 from longshored.drivers.base import Cancelled
+from longshored.drivers.pull_batches import MEASURED
 from longshored.drivers.pull_work import FAIL_POINTS
 from longshored.errors import Kind, ServiceError
-from longshored.units import KiB
+from longshored.units import KiB, MiB
 from tests.support.chains import make
 from tests.support.nodes import new_qcow2
 from tests.support.pictures import BLOCK
@@ -196,3 +197,31 @@ def test_large_clusters_pulled_in_small_pieces_survive_pauses(puller: Puller) ->
         assert visible(puller.directory / "top.qcow2") == before
     puller.pull(script=Script(chunk=60 * KiB, wish_at=10))
     assert visible(puller.directory / "top.qcow2") == before
+
+
+def allocated(image: Path) -> int:
+    return image.stat().st_blocks * 512
+
+
+@pytest.mark.slow
+def test_attempts_that_were_cut_off_leave_no_dead_space(tmp_path: Path) -> None:
+    data = 80 * MiB
+    (tmp_path / "base.raw").write_bytes(b"x" * data)
+    top = tmp_path / "top.qcow2"
+    options = CreateOptions(data, backing_file="base.raw", backing_format="raw")
+    new_qcow2(top, options).close()
+    puller = Puller(tmp_path, MEASURED)
+    for number in (4, 8):
+        script = Script(chunk=MiB, wish_at=number, at_checkpoint=cancel)
+        with pytest.raises(Cancelled):
+            puller.pull(script=script)
+        puller.saved = None
+        # What the cancelled pulls have copied stays, and no more than that.
+        assert allocated(top) < 2 * number * MiB
+    for _ in range(3):
+        assert puller.crash("pull.data_flushed")
+    puller.pull()
+    puller.close()
+    assert report(top).clean
+    assert top.stat().st_size < data + 2 * MiB
+    assert allocated(top) < data + 2 * MiB

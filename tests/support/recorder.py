@@ -72,6 +72,10 @@ class RecordedFile:
         if offset + length > self.size:
             self.truncate(offset + length)
 
+    def discard(self, offset: int, length: int) -> None:
+        """Zeros at once: who still needs the bytes is to find out."""
+        self.pwrite(offset, bytes(min(length, self.size - offset)))
+
     def flush(self) -> None:
         self.history.append(Flush())
 

@@ -67,7 +67,7 @@ class Rig:
         rules: Sequence[Rule] = (),
         workers: int = 1,
         keeps_zeros: bool = False,
-        reserve: Callable[[int], int] | None = None,
+        reserve: Callable[[int, int], range] | None = None,
         counts: Counts | None = None,
     ) -> None:
         source = MemoryNode(len(picture) * BLOCK)
@@ -102,10 +102,10 @@ class Rig:
                 guest[one.start : one.start + one.length] = data
         return bytes(guest)
 
-    def _reserve(self, length: int) -> int:
+    def _reserve(self, length: int, _: int) -> range:
         offset, self._end = self._end, self._end + length
         self.target.truncate(self._end)
-        return offset
+        return range(offset, self._end)
 
 
 @pytest.mark.parametrize("workers", [1, 4])
@@ -217,7 +217,7 @@ def test_a_failed_cluster_given_back_is_tried_again(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_a_failure_of_the_target(tmp_path: Path) -> None:
-    def full(length: int) -> int:
+    def full(length: int, least: int) -> range:
         raise ServiceError(Kind.NO_SPACE, "Full")
 
     failure = Rig(tmp_path, "AB", reserve=full).run().failure
@@ -227,7 +227,7 @@ def test_a_full_disk_is_a_failure_of_the_target(tmp_path: Path) -> None:
 
 
 def test_a_bug_in_a_worker_comes_out_of_run(tmp_path: Path) -> None:
-    def broken(length: int) -> int:
+    def broken(length: int, least: int) -> range:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

@@ -24,12 +24,12 @@ class FullDisk:
     def free(self) -> None:
         self._is_full = False
 
-    def reserve(self, length: int) -> int:
+    def reserve(self, length: int, least: int) -> range:
         if self._is_full and length > self._room:
             raise full()
         self._room -= length
         offset, self._end = self._end, self._end + length
-        return offset
+        return range(offset, self._end)
 
     def publish(self, placements: Sequence[Placement]) -> None:
         if self._is_full:

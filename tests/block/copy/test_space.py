@@ -15,13 +15,17 @@ class Disk:
         self.end = 0
         self.limit = limit
         self.asked: list[int] = []
+        self.gap: range | None = None  # free space inside the file
 
-    def reserve(self, length: int) -> int:
+    def reserve(self, length: int, least: int) -> range:
         self.asked.append(length)
+        if self.gap is not None and len(self.gap) >= least:
+            gap, self.gap = self.gap[:length], None
+            return gap
         if self.end + length > self.limit:
             raise ServiceError(Kind.NO_SPACE, "Full")
         offset, self.end = self.end, self.end + length
-        return offset
+        return range(offset, self.end)
 
 
 def test_pieces_lie_side_by_side_in_one_step() -> None:
@@ -62,6 +66,26 @@ def test_a_gap_between_steps_is_not_used() -> None:
     space.take(STEP - CLUSTER)
     disk.end += CLUSTER  # somebody else's metadata
     assert space.take(2 * CLUSTER) == STEP + CLUSTER
+
+
+def test_less_than_was_asked_for_is_used_before_more_is() -> None:
+    disk = Disk()
+    disk.gap, disk.end = range(32 * CLUSTER), 40 * CLUSTER
+    space = Space(disk.reserve, CLUSTER)
+    space.expect(1 << 40)
+    assert [space.take(16 * CLUSTER) for _ in range(3)] == [
+        0,
+        16 * CLUSTER,
+        40 * CLUSTER,
+    ]
+
+
+def test_a_gap_that_is_too_short_is_left_alone() -> None:
+    disk = Disk()
+    disk.gap, disk.end = range(8 * CLUSTER), 40 * CLUSTER
+    space = Space(disk.reserve, CLUSTER)
+    space.expect(1 << 40)
+    assert space.take(CLUSTER) == 40 * CLUSTER
 
 
 def test_a_disk_that_is_nearly_full_is_used_to_its_end() -> None:

@@ -74,6 +74,11 @@ def overlay(
     return host, base
 
 
+def reserve(populator: Populator, length: int) -> int:
+    """Where so many host bytes lie in one piece."""
+    return populator.reserve(length, length).start
+
+
 def placements(node: Qcow2Node, populator: Populator) -> Iterator[Placement]:
     """Copies of what the layer lacks, zeros where a cluster of it is zero."""
     size = node.header.cluster_size
@@ -94,7 +99,7 @@ def _placement(
     if populator.zero_supported and not any(data):
         return Placement(start, length, None)
     inside = start % node.header.cluster_size
-    host_offset = populator.reserve(inside + length) + inside
+    host_offset = reserve(populator, inside + length) + inside
     node.raw.pwrite(host_offset, data)
     return Placement(start, length, host_offset)
 
@@ -184,7 +189,7 @@ def test_a_publication_that_covers_held_clusters_leaves_them_as_they_are(
     seen = guest_bytes(host, base)
     node = open_recorded(host, base)
     populator = Populator(node)
-    place = populator.reserve(options.size)
+    place = reserve(populator, options.size)
     node.raw.pwrite(place, pread(base, 0, options.size))
     populator.publish([Placement(0, options.size, place)])
     populator.release()
@@ -223,7 +228,7 @@ def test_release_gives_back_what_was_not_published() -> None:
     host, base = overlay(OVERLAY, Random(6))
     size = host.size
     populator = Populator(open_recorded(host, base))
-    populator.reserve(40 * KiB)
+    reserve(populator, 40 * KiB)
     assert host.size == size + 40 * KiB
     populator.release()
     assert host.size == size
@@ -235,7 +240,7 @@ def test_what_lies_behind_the_virtual_size_is_zeroed() -> None:
     host.content.extend(b"\xff" * 128 * KiB)  # left by a job that was cut
     node = open_recorded(host, base)
     populator = Populator(node)
-    populator.publish([Placement(60 * KiB, 1536, populator.reserve(1536))])
+    populator.publish([Placement(60 * KiB, 1536, reserve(populator, 1536))])
     (extent,) = node.extents(61 * KiB, 512)
     assert extent.host_offset is not None
     behind = extent.host_offset + 512
@@ -244,7 +249,7 @@ def test_what_lies_behind_the_virtual_size_is_zeroed() -> None:
 
 def test_reserving_writes_nothing() -> None:
     host, base = overlay(OVERLAY, Random(6))
-    Populator(open_recorded(host, base)).reserve(40 * KiB)
+    reserve(Populator(open_recorded(host, base)), 40 * KiB)
     assert not [event for event in host.history if isinstance(event, Write)]
 
 
@@ -265,7 +270,7 @@ def test_a_second_publication_writes_only_what_it_changes(bits: int, held: int) 
     options = replace(OVERLAY, size=4 * MiB, cluster_size=512, refcount_bits=bits)
     host = new_image(options)
     populator = Populator(open_recorded(host))
-    place = populator.reserve((held + 1) * 512)
+    place = reserve(populator, (held + 1) * 512)
     populator.publish([Placement(0, held * 512, place)])
     host.history.clear()
     populator.publish([Placement(held * 512, 512, place + held * 512)])
@@ -368,7 +373,7 @@ def test_space_for_counters_is_asked_for_before_anything_is_changed() -> None:
     node = open_recorded(host)
     node.writer()
     populator = Populator(node)
-    place = populator.reserve(32 * KiB)
+    place = reserve(populator, 32 * KiB)
     todo = [Placement(0, 32 * KiB, place)]
     for granted in (0, 0, 1):
         host.granted = granted
@@ -388,7 +393,7 @@ def test_a_full_disk_is_seen_before_anything_is_changed() -> None:
     node = open_recorded(full, base)
     populator = Populator(node)
     for attempt in (
-        lambda: populator.reserve(1 * KiB),
+        lambda: reserve(populator, 1 * KiB),
         lambda: populator.publish([Placement(0, 1 * MiB, None)]),
     ):
         with pytest.raises(ServiceError) as caught:

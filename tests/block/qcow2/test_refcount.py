@@ -27,6 +27,9 @@ ORDERS = range(7)
 EVERY_WIDTH = pytest.mark.parametrize("order", ORDERS)
 
 
+CLUSTER = 512
+
+
 def image(order: int, cluster_size: int = 512) -> RecordedFile:
     return new_image(
         CreateOptions(size=1 * MiB, cluster_size=cluster_size, refcount_bits=1 << order)
@@ -179,9 +182,47 @@ def test_reserved_space_is_given_to_nobody_else() -> None:
     host = image(4)
     refcounts = opened(host)
     allocate = allocator(host, refcounts)
-    reserved = allocate.reserve(8)
-    assert allocate.take(1) == reserved + 8
-    assert refcounts.count(reserved) == 0
+    reserved = allocate.reserve(8, 8)
+    assert allocate.take(1) == reserved.stop
+    assert refcounts.count(reserved.start) == 0
+
+
+def test_free_clusters_are_reserved_before_the_file_grows() -> None:
+    host = image(4)
+    refcounts = opened(host)
+    allocate = allocator(host, refcounts)
+    first = allocate.append(8)
+    allocate.free(first + 1, 1)
+    allocate.free(first + 3, 4)
+    allocate.settle()
+    # The first run is too short, of the second no more is taken than is asked for.
+    assert allocate.reserve(3, 2) == range(first + 3, first + 6)
+    assert allocate.reserve(9, 2) == range(first + 8, first + 17)
+    assert allocate.take(2) == first + 17
+
+
+def test_what_was_reserved_in_vain_is_reserved_again() -> None:
+    host = image(4)
+    refcounts = opened(host)
+    allocate = allocator(host, refcounts)
+    run = allocate.reserve(8, 8)
+    allocate.claim(run.start, 2)
+    allocate.append(1)  # a table behind it
+    allocate.unreserve()
+    assert allocate.reserve(100, 1) == run[2:]
+
+
+def test_what_was_reserved_in_vain_goes_back_to_the_disk() -> None:
+    host = image(4)
+    refcounts = opened(host)
+    allocate = allocator(host, refcounts)
+    run = allocate.reserve(8, 8)
+    host.pwrite(run.start * CLUSTER, b"x" * 8 * CLUSTER)
+    allocate.claim(run.start, 2)
+    allocate.append(1)
+    allocate.unreserve()
+    begin, end = run.start * CLUSTER, run.stop * CLUSTER
+    assert host.content[begin:end] == b"x" * 2 * CLUSTER + bytes(6 * CLUSTER)
 
 
 def test_metadata_is_not_handed_out_whatever_its_count_says() -> None:

@@ -9,12 +9,18 @@ from ...units import MiB, round_up
 # Reserved in one step. Larger steps gain nothing (bench/pull.py); on a disk that
 # is nearly full, smaller ones use more of what is left.
 STEP = 64 * MiB
+# Free space inside the file is used from this length on: what a killed attempt has
+# left, but not every hole between two clusters of the guest.
+LEAST = 1 * MiB
 
 
 class Space:
-    """Cuts reserved space into pieces. What a worker drops is a hole: free space."""
+    """Cuts reserved space into pieces. What a worker drops is a hole: free space.
 
-    def __init__(self, reserve: Callable[[int], int], cluster: int) -> None:
+    `reserve` is asked for so many bytes, and gives at least so many.
+    """
+
+    def __init__(self, reserve: Callable[[int, int], range], cluster: int) -> None:
         # Set once.
         self._reserve = reserve
         self._cluster = cluster
@@ -43,12 +49,11 @@ class Space:
     def _grow_locked(self, length: int) -> None:
         step = max(length, min(STEP, round_up(self._wanted, self._cluster)))
         try:
-            offset = self._reserve(step)
+            run = self._reserve(step, max(length, min(step, LEAST)))
         except ServiceError as error:
             if error.kind is not Kind.NO_SPACE or step == length:
                 raise
-            step = length
-            offset = self._reserve(step)
-        if offset != self._end:
-            self._at = offset
-        self._end = offset + step
+            run = self._reserve(length, length)
+        if run.start != self._end:
+            self._at = run.start
+        self._end = run.stop

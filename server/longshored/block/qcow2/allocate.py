@@ -55,6 +55,8 @@ class Allocator:
         self._roomy_until = 0
         # Nothing is free below.
         self._hint = 1
+        # No run below is long enough for who reserves.
+        self._reserve_from = 1
         self._reserved: list[range] = []
         self._freed: list[tuple[int, int]] = []
 
@@ -88,18 +90,32 @@ class Allocator:
         self.claim(first, clusters)
         return first
 
-    def reserve(self, clusters: int) -> int:
-        """The same at the end of the file, without counts: a promise in memory."""
-        self._allocate_to(self._end + clusters)
-        first = self._promise(clusters)
-        self._reserved.append(range(first, first + clusters))
-        return first
+    def reserve(self, clusters: int, least: int) -> range:
+        """Clusters side by side, without counts: a promise in memory, space on disk.
+
+        A run of free ones if there is one of at least so many, such as an attempt
+        that was killed leaves behind; else all of them at the end of the file.
+        """
+        run = self._reuse(clusters, least)
+        if run is None:
+            self._allocate_to(self._end + clusters)
+            first = self._promise(clusters)
+            run = range(first, first + clusters)
+        if self._reserved and self._reserved[-1].stop == run.start:
+            self._reserved[-1] = range(self._reserved[-1].start, run.stop)
+        else:
+            self._reserved.append(run)
+        return run
 
     def unreserve(self) -> None:
-        """What was reserved and not claimed is free space again."""
-        self._reserved.clear()
+        """What was reserved and not claimed is free space again, of the disk too."""
         self._end = self._refcounts.end_of_use()
-        self._hint = 1
+        for run in self._reserved:
+            stop = min(run.stop, self._end)  # the rest is cut off by `trim`
+            for first, count in self._refcounts.free_runs(run.start, stop):
+                self._discard(first, count)
+        self._reserved.clear()
+        self._hint = self._reserve_from = 1
 
     def claim(self, first: int, clusters: int) -> None:
         """Give free clusters their first reference."""
@@ -134,6 +150,7 @@ class Allocator:
         for first, clusters in freed:
             self._refcounts.drop(first, clusters)
             self._hint = min(self._hint, first)
+            self._reserve_from = min(self._reserve_from, first)
         return bool(freed)
 
     def trim(self) -> None:
@@ -169,6 +186,29 @@ class Allocator:
                 self._host.truncate(size)
             raise
         self._roomy_until = end
+
+    def _reuse(self, clusters: int, least: int) -> range | None:
+        """The first run of free clusters that is long enough, with its space."""
+        free_runs = self._refcounts.free_runs(self._reserve_from, self._end)
+        for first, count in free_runs:
+            for free in _without(range(first, first + count), self._reserved):
+                if len(free) >= least:
+                    self._reserve_from = free.start
+                    return self._allocated(free[:clusters])
+        self._reserve_from = self._end
+        return None
+
+    def _allocated(self, run: range) -> range:
+        try:
+            self._host.allocate(run.start * self._cluster, len(run) * self._cluster)
+        except BaseException:
+            # A file system may have given a part before it found itself full.
+            self._discard(run.start, len(run))
+            raise
+        return run
+
+    def _discard(self, first: int, count: int) -> None:
+        self._host.discard(first * self._cluster, count * self._cluster)
 
     def _find(self, clusters: int) -> int | None:
         seen_free = False

@@ -64,13 +64,15 @@ class Populator:
         """False: a placement must have bytes, version 2 cannot say "zeros"."""
         return self._node.writer().header.version >= 3
 
-    def reserve(self, length: int) -> int:
-        """Host space at the end of the file, in one piece, known to the disk only."""
+    def reserve(self, length: int, least: int) -> range:
+        """Host bytes in one piece, known to the disk only: `least` or more of them."""
         writer = self._node.writer()
         with writer.turn():
             size = writer.header.cluster_size
-            first = writer.ledger.allocator.reserve(round_up(length, size) // size)
-            return first * size
+            run = writer.ledger.allocator.reserve(
+                round_up(length, size) // size, round_up(least, size) // size
+            )
+            return range(run.start * size, run.stop * size)
 
     def publish(self, placements: Sequence[Placement]) -> None:
         """Make them visible, crash-safe at every instant. The data is flushed.
