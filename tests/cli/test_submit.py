@@ -1,6 +1,7 @@
 """Starting jobs: what is asked of the daemon, and what is said first."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from longshore.v1 import (
     node_pb2,
 )
 from tests.cli.conftest import Cli
+from tests.support.blockyaml import load
 from tests.support.fakeserver import FakeServer
 from tests.support.refusals import Code, Refusal
 
@@ -159,13 +161,32 @@ def test_a_wait_ends_with_the_job(server: FakeServer, cli: Cli) -> None:
     assert "succeeded" in shown.err
 
 
-def test_a_wait_for_programs_ends_with_the_last_word(
-    server: FakeServer, cli: Cli
+@pytest.mark.parametrize(("form", "read"), [("json", json.loads), ("yaml", load)])
+def test_a_wait_for_programs_is_one_document_the_last_word(
+    server: FakeServer, cli: Cli, form: str, read: Callable[[str], Any]
 ) -> None:
     server.put("made", "FAILED")
-    shown = cli("pull", "/top.qcow2", "--wait", "-o", "yaml", "--job-id", "made")
+    shown = cli("pull", "/top.qcow2", "--wait", "-o", form)
     assert shown.code == Exit.FAILED
-    assert shown.out.count("jobId: made") == 2
+    job = read(shown.out.rstrip("\n"))
+    assert (job["jobId"], job["state"]) == ("made", "JOB_STATE_FAILED")
+    assert shown.err.splitlines()[0] == "longshore: job made"
+
+
+def test_a_wait_for_a_document_that_is_left_has_told_the_id(
+    server: FakeServer, cli: Cli
+) -> None:
+    shown = cli("pull", "/top.qcow2", "--wait", "-o", "json", "--timeout", "50ms")
+    assert (shown.code, shown.out) == (Exit.TIMEOUT, "")
+    assert shown.err.splitlines()[0] == "longshore: job made"
+
+
+def test_a_wait_for_json_lines_is_a_stream(server: FakeServer, cli: Cli) -> None:
+    server.put("made", "SUCCEEDED")
+    shown = cli("pull", "/top.qcow2", "--wait", "-o", "jsonl")
+    states = [json.loads(line)["state"] for line in shown.lines]
+    assert states[-1] == "JOB_STATE_SUCCEEDED"
+    assert len(states) > 1
 
 
 def test_what_the_daemon_refuses_makes_no_noise_on_stdout(

@@ -36,6 +36,11 @@ class Printer:
         """For programs: nothing but messages may be on stdout."""
         return self.form in ("json", "jsonl", "yaml")
 
+    @property
+    def is_document(self) -> bool:
+        """Nothing may be on stdout but one document."""
+        return self.form in ("json", "yaml")
+
     def list(
         self,
         rows: Iterable[Any],

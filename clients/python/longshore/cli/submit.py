@@ -1,6 +1,5 @@
 """Commands that start jobs, and the plan of one."""
 
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -20,7 +19,7 @@ from .connect import client, image, links
 from .exits import CommandError, Exit
 from .ladder import Ladder
 from .output import Printer
-from .waiting import follow
+from .waiting import follow, say
 
 _ON_CONFLICT = {
     "fail": job_service_pb2.ON_CONFLICT_FAIL,
@@ -49,12 +48,15 @@ def pull(args: Arguments) -> Exit:
 def announce(args: Arguments, handle: JobHandle) -> None:
     """The id comes first, before any waiting: whatever happens, it is known."""
     printer = Printer.of(args)
-    if printer.is_data and handle.job is not None:
+    if args["wait"] and printer.is_document:
+        # The one document on stdout is the job as it has ended.
+        say(f"job {handle.job_id}")
+    elif printer.is_data and handle.job is not None:
         printer.one(handle.job, (), name=handle.job_id)
     else:
         output.write([handle.job_id])
     if not handle.is_new and not args.quiet:
-        sys.stderr.write("longshore: this job was there already\n")
+        say("this job was there already")
 
 
 def plan(args: Arguments) -> Exit:

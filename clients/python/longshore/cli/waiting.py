@@ -115,7 +115,7 @@ def gave_up(handle: JobHandle, code: Exit) -> Exit:
 def ended(job: job_pb2.Job, args: Arguments) -> Exit:
     """Print the job for programs, its end for people; the code is for both."""
     printer = Printer.of(args)
-    if printer.form in ("json", "yaml"):
+    if printer.is_document:
         printer.one(job, (), name=job.job_id)
     return verdict(job, is_quiet=args.quiet)
 
