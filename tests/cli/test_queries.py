@@ -42,6 +42,17 @@ def test_columns_are_as_asked_for(server: FakeServer, cli: Cli) -> None:
     assert shown.out == "RUNNING  a\n"
 
 
+def test_columns_asked_for_may_be_those_of_a_wide_list(
+    server: FakeServer, cli: Cli
+) -> None:
+    server.put("a", owner="uid:7", number=3)
+    shown = cli("list", "--columns", "job,owner,number")
+    assert [line.split() for line in shown.lines] == [
+        ["JOB", "OWNER", "NUMBER"],
+        ["a", "uid:7", "3"],
+    ]
+
+
 def test_a_list_ends_at_the_limit(server: FakeServer, cli: Cli) -> None:
     for number in range(5):
         server.put(f"j{number}")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longshore.cli.queries import columns
+from longshore.cli.queries import chosen, columns
 from longshore.cli.table import Column, Cut, shorten, table
 from tests.support.jobs import MADE, job, queued, running
 
@@ -40,6 +40,12 @@ def test_a_column_that_says_nothing_is_left_out_on_a_terminal_only() -> None:
     rows = [job("a", "SUCCEEDED")]
     assert "WHY" not in table(rows, SHOWN, width=300)[0]
     assert "WHY" in table(rows, SHOWN)[0]
+
+
+def test_a_column_asked_for_by_name_is_never_left_out() -> None:
+    asked = chosen("job,owner,kind,why", columns(MADE + 61))
+    lines = table([job("a", "SUCCEEDED")], asked, width=12)
+    assert lines[0].split() == ["JOB", "OWNER", "KIND", "WHY"]
 
 
 def test_an_empty_table_has_its_headers() -> None:

@@ -60,7 +60,11 @@ class Printer:
             case "yaml":
                 write([emit([plain(row) for row in rows])])
             case _:
-                shown = [c for c in columns if self.form == "wide" or not c.is_wide]
+                shown = [
+                    column
+                    for column in columns
+                    if column.is_asked or not column.is_wide or self.form == "wide"
+                ]
                 lines = table(
                     list(rows),
                     shown,

@@ -4,6 +4,7 @@ import itertools
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ..client import Client
 from ..enums import JobState
@@ -56,7 +57,7 @@ def chosen(names: str, known: list[Column]) -> list[Column]:
     if wrong := [title for title in titles if title not in by_title]:
         there = ", ".join(by_title).lower()
         raise CommandError(f"no column {wrong[0].lower()!r}; there are {there}")
-    return [by_title[title] for title in titles]
+    return [replace(by_title[title], is_asked=True, drop=0) for title in titles]
 
 
 def select(args: Arguments) -> watch_pb2.JobSelector:

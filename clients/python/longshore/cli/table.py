@@ -26,12 +26,16 @@ class Cut(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`drop`: on a narrow terminal higher ones are left out first, 0 never."""
+    """`drop`: on a narrow terminal higher ones are left out first, 0 never.
+
+    Asked for by name, it is shown whatever it says.
+    """
 
     title: str
     cell: Callable[[Any], str]
     is_number: bool = False
-    is_wide: bool = False  # shown by -o wide only
+    is_wide: bool = False  # shown by -o wide only, or asked for
+    is_asked: bool = False
     drop: int = 0
     cut: Cut = Cut.NEVER
     color: Callable[[Any], str] | None = None
@@ -94,8 +98,9 @@ def one_line(text: str) -> str:
 
 
 def _says(strip: _Strip, rows: Sequence[Any]) -> bool:
-    cells = strip.cells[-len(rows) :] if rows else []
-    return not rows or any(cell not in ("", "—") for cell in cells)
+    if strip.column.is_asked or not rows:
+        return True
+    return any(cell not in ("", "—") for cell in strip.cells[-len(rows) :])
 
 
 def _fit(strips: list[_Strip], width: int) -> list[_Strip]:
