@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -68,6 +68,23 @@ def _lines(error: ServiceError) -> list[str]:
     return [str(error)]
 
 
+def _print(lines: Iterable[str]) -> int:
+    """On stdout; the exit codes are those of `longshore`."""
+    text = "".join(f"{line}\n" for line in lines)
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        # What is left in the buffer goes nowhere: at the exit it would fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            # The reader has seen enough.
+            return 0
+        sys.stderr.write(f"longshored: Cannot write on stdout: {error.strerror}\n")
+        return EXIT_USAGE
+    return 0
+
+
 def _serve(asked: argparse.Namespace) -> int:
     # grpc is dear to import; the other commands do without.
     from .daemon import Daemon
@@ -85,22 +102,17 @@ def _back_up(asked: argparse.Namespace) -> int:
     from ..store.backup import back_up
 
     back_up(_loaded(asked).config.store.directory, asked.target)
-    sys.stdout.write(f"The store is in {asked.target}\n")
-    return 0
+    return _print([f"The store is in {asked.target}"])
 
 
 def _show(asked: argparse.Namespace) -> int:
-    for line in shown(_loaded(asked), origins=asked.origin):
-        sys.stdout.write(f"{line}\n")
-    return 0
+    return _print(shown(_loaded(asked), origins=asked.origin))
 
 
 def _explain(asked: argparse.Namespace) -> int:
     from .explain import explained
 
-    for line in explained():
-        sys.stdout.write(f"{line}\n")
-    return 0
+    return _print(explained())
 
 
 def _check(asked: argparse.Namespace) -> int:
@@ -115,8 +127,7 @@ def _check(asked: argparse.Namespace) -> int:
     listening(config)
     observe(config, SystemClock())
     read_credentials(config, Digester())
-    sys.stdout.write("The settings are good\n")
-    return 0
+    return _print(["The settings are good"])
 
 
 def _probe(asked: argparse.Namespace) -> int:
