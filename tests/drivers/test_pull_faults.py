@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from longshored.drivers.base import Cancelled
+from longshored.drivers.faults import sentence
 from longshored.errors import Kind, ServiceError
 from longshored.job.model import ErrorAction, ErrorPolicy, Options
 from longshored.units import KiB
@@ -81,6 +82,16 @@ def test_what_was_read_before_an_error_stays_in_the_top(puller: Puller) -> None:
     assert puller.pull().copied_bytes == 4 * BLOCK
 
 
+def test_an_error_in_a_sentence_names_its_file_once_and_safely() -> None:
+    broken = ServiceError(Kind.IO_ERROR, "It is broken", uri="/images/a", errno=5)
+    assert sentence(broken) == "It is broken (/images/a)"
+    named = ServiceError(Kind.IO_ERROR, "Cannot read /images/a", uri="/images/a")
+    assert sentence(named) == "Cannot read /images/a"
+    assert sentence(ServiceError(Kind.NO_SPACE, "Full", errno=28)) == "Full"
+    hostile = ServiceError(Kind.NO_SPACE, "Full", uri="/a\x1b[2J")
+    assert sentence(hostile) == "Full ('/a\\x1b[2J')"
+
+
 def test_skipped_clusters_fail_the_pull_at_its_end(puller: Puller) -> None:
     cut = make_cut_chain(puller.directory)
     error = failure(puller, cut_at_first_pause(cut), on_source(ErrorAction.SKIP))
@@ -104,6 +115,9 @@ def test_skipping_warns_of_each_range(puller: Puller) -> None:
     cut = make_cut_chain(puller.directory)
     failure(puller, cut_at_first_pause(cut), on_source(ErrorAction.SKIP))
     assert len(puller.told.warnings) == 4
+    begun, _, file = puller.told.warnings[0].partition(" (")
+    assert begun.startswith(f"Skipped {BLOCK} bytes at {2 * BLOCK}: ")
+    assert file == f"{puller.directory}/base.raw)"
 
 
 def test_a_skip_is_no_wider_than_a_cluster(puller: Puller) -> None:

@@ -114,14 +114,15 @@ def test_policy_stop_pauses_until_the_operator_resumes(
     house: House, driver: Scripted
 ) -> None:
     def run(context: Context) -> None:
-        context.stop_for(ServiceError(Kind.NO_SPACE, "Full"), "a")
+        full = ServiceError(Kind.NO_SPACE, "Full", uri="/images/a", errno=28)
+        context.stop_for(full, "a")
         context.checkpoint()
 
     driver.script("a", run=run)
     job = house.create("a")
     paused = house.wait(job, S.PAUSED)
     assert [pause.holder for pause in paused.pauses] == [Holder.ERROR_POLICY]
-    assert paused.pauses[0].reason == "Full"
+    assert paused.pauses[0].reason == "Full (/images/a)"
     assert paused.nodes[0].io_status is IoStatus.NOSPACE
     house.apply(Verb.RESUME, job)
     house.wait(job, S.SUCCEEDED)

@@ -18,6 +18,16 @@ MOST_RANGES = 100
 _GLANCE_SECONDS = 0.05
 
 
+def sentence(error: ServiceError) -> str:
+    """An error for people: the message, and the file that it is about."""
+    file = str(error.facts.get("uri", ""))
+    if not file or file in error.message:
+        return error.message
+    # A file name can hold anything; a terminal must not take it for orders.
+    shown = file if file.isprintable() else repr(file)
+    return f"{error.message} ({shown})"
+
+
 class Faults:
     """The errors of one attempt. Used by the thread that runs the work."""
 
@@ -89,7 +99,8 @@ class Faults:
                 number = int(error.facts.get("errno") or 0)
                 self._skipped.append(SkippedRange(copy.start, copy.length, uri, number))
                 self._context.warn(
-                    f"Skipped {copy.length} bytes at {copy.start}: {error}", uri
+                    f"Skipped {copy.length} bytes at {copy.start}: {sentence(error)}",
+                    uri,
                 )
 
     def _wait(self, seconds: float) -> None:

@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 
 from ..clock import Clock, Instant
 from ..drivers.base import Stopping
+from ..drivers.faults import sentence
 from ..errors import Kind, ServiceError
 from ..job import life
 from ..job.group import fellow_failure
@@ -265,7 +266,7 @@ def _warned(job: Job, warning: JobWarning) -> Job:
 def _stopped(job: Job, stop: Stop, now: Instant) -> Job:
     status = IoStatus.NOSPACE if stop.error.kind is Kind.NO_SPACE else IoStatus.FAILED
     nodes = tuple(_with_status(node, stop.node_key, status) for node in job.nodes)
-    pause = Pause(Holder.ERROR_POLICY, str(stop.error), now, life.SYSTEM)
+    pause = Pause(Holder.ERROR_POLICY, sentence(stop.error), now, life.SYSTEM)
     return life.hold(replace(job, nodes=nodes), pause)
 
 
