@@ -133,6 +133,26 @@ def test_a_job_that_was_waited_for_decides(
     assert cli(command, "a").code == expected
 
 
+@pytest.mark.parametrize("command", ["get", "explain", "wait", "watch"])
+def test_a_job_that_failed_is_told_with_its_facts(
+    server: FakeServer, cli: Cli, command: str
+) -> None:
+    metadata = {
+        "uri": "file:///srv/a%20b.raw",
+        "offset": "65536",
+        "error": "EIO",
+        "errno": "5",
+        "operation": "read",
+    }
+    broken = Refusal(Code.DATA_LOSS, "IO_ERROR", "Cannot read: I/O error", metadata)
+    server.put("a", "FAILED", error=broken.status())
+    shown = cli(command, "a")
+    said = (
+        "Cannot read: I/O error (error=EIO, offset=65536, uri=/srv/a b.raw) [IO_ERROR]"
+    )
+    assert said in shown.out + shown.err
+
+
 def test_success_with_warnings_has_a_code_of_its_own(
     server: FakeServer, cli: Cli
 ) -> None:

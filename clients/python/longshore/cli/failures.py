@@ -13,8 +13,11 @@ from ..errors import (
     JobFailed,
     ServiceError,
     TargetBusy,
+    from_status,
 )
+from ..v1 import job_pb2
 from .exits import Exit
+from .table import one_line
 from .words import place
 
 _CODES = {
@@ -44,7 +47,8 @@ def explain(error: Exception) -> tuple[str, Exit]:
         case JobCancelled():
             return str(error), Exit.CANCELLED
         case JobFailed():
-            return _with_reason(str(error), error.reason), Exit.FAILED
+            job = error.job
+            return f"job {job.job_id} failed: {of_job(job)}", Exit.FAILED
         case ConnectionFailed():
             return unreachable(str(error)), Exit.UNREACHABLE
         case DeadlineExceeded():
@@ -88,6 +92,12 @@ def service_line(error: ServiceError) -> str:
     if error.code is grpc.StatusCode.UNIMPLEMENTED and not error.reason:
         return f"{shown}: is this a longshored, and new enough?"
     return shown
+
+
+def of_job(job: job_pb2.Job) -> str:
+    """Why a job has not succeeded, told as an error of a call is."""
+    error = from_status(job.error)
+    return one_line(job.error.message if error is None else service_line(error))
 
 
 # Said by the message, or for programs only.

@@ -16,6 +16,7 @@ from . import output, words
 from .arguments import Arguments
 from .connect import PAGE, client, find
 from .exits import CommandError, Exit
+from .failures import of_job
 from .output import Printer
 from .table import Column, Cut
 
@@ -127,7 +128,7 @@ def job_lines(job: job_pb2.Job) -> list[str]:
             ("job", job.job_id),
             ("kind", job.job_type),
             ("state", words.state(job)),
-            ("why", words.remark(job)),
+            ("why", of_job(job) if job.HasField("error") else words.remark(job)),
             ("done", f"{words.percent(progress)} ({words.amount(progress)})"),
             ("rate", words.rate(job).replace(words.NONE, "")),
             ("limit", format_rate(limit) if limit else ""),
@@ -253,7 +254,7 @@ def reasons(job: job_pb2.Job, blocker: job_pb2.Job | None) -> Iterator[tuple[str
         yield "asked", f"{words.action(wish.action)} (by {wish.actor})"
     yield "limited by", words.limited_by(job)
     yield "time went", words.ledger(job.progress)
-    yield "error", job.error.message
+    yield "error", of_job(job)
 
 
 def advice(job: job_pb2.Job) -> str:

@@ -16,6 +16,7 @@ from .arguments import Arguments
 from .connect import client, find
 from .display import Display, display
 from .exits import CommandError, Exit
+from .failures import of_job
 from .ladder import Ladder
 from .output import Printer
 
@@ -133,7 +134,7 @@ def verdict(job: job_pb2.Job, *, is_quiet: bool = False) -> Exit:
             say(f"job {job.job_id} was cancelled: {job.error.message}")
             return Exit.CANCELLED
         case _:
-            say(f"job {job.job_id} failed: {job.error.message}")
+            say(f"job {job.job_id} failed: {of_job(job)}")
             return Exit.FAILED
 
 
