@@ -58,7 +58,7 @@ def probe(address: str, service: str, timeout: float, tls: Tls = PLAIN) -> Exit:
         try:
             answer = stub.Check(request, timeout=timeout)
         except grpc.RpcError as error:
-            return _say(Exit.RPC, f"{error.code().name}: {error.details()}")
+            return _say(Exit.RPC, f"{error.code().name}: {_why(error, service)}")
     name = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
     serving = answer.status == health_pb2.HealthCheckResponse.SERVING
     return _say(Exit.SERVING if serving else Exit.NOT_SERVING, f"status: {name}")
@@ -74,6 +74,13 @@ def _channel(address: str, tls: Tls) -> grpc.Channel:
     )
     name = [] if tls.name is None else [("grpc.ssl_target_name_override", tls.name)]
     return grpc.secure_channel(address, credentials, name)
+
+
+def _why(error: Any, service: str) -> str:
+    """The health service says nothing of a service that it does not know."""
+    if error.code() is grpc.StatusCode.NOT_FOUND:
+        return f"The daemon has no service {service!r}"
+    return str(error.details())
 
 
 def _last_words(stub: Any, request: Any, tls: Tls) -> str:
