@@ -49,9 +49,17 @@ def test_json_lines_have_the_cursor_to_go_on_from(server: FakeServer, cli: Cli) 
         for line in cli("watch", "a", "--since", since, "-o", "jsonl").lines
     ]
     assert [one["type"] for one in told] == ["CREATED"] + ["UPDATED"] * 4
-    assert told[2]["previousState"] == "RUNNING"
+    assert told[2]["previousState"] == "JOB_STATE_RUNNING"
     rest = cli("watch", "a", "--since", told[2]["cursor"], "-o", "jsonl").lines
     assert [json.loads(line)["job"]["revision"] for line in rest] == ["4", "5"]
+
+
+def test_a_state_that_is_newer_is_its_number(server: FakeServer, cli: Cli) -> None:
+    server.put("a").state = 99  # type: ignore[assignment]  # open enum
+    server.put("a", "SUCCEEDED")
+    since = f"{server.history}:1"
+    (line,) = cli("watch", "a", "--since", since, "-o", "jsonl").lines
+    assert json.loads(line)["previousState"] == 99
 
 
 def test_names_are_what_has_changed(server: FakeServer, cli: Cli) -> None:

@@ -111,7 +111,7 @@ def as_data(value: Value) -> dict[str, Any]:
             return {
                 "type": value.kind,
                 "cursor": written(value.cursor),
-                "previousState": words.state_name(value.previous_state),
+                "previousState": full_name(value.previous_state),
                 "eventTime": value.event_time.ToJsonString(),
                 "job": output.plain(value.job),
             }
@@ -127,6 +127,12 @@ def as_data(value: Value) -> dict[str, Any]:
                 "cursor": written(value.cursor),
                 "jobs": [output.plain(job) for job in value.jobs],
             }
+
+
+def full_name(state: int) -> str | int:
+    """As ProtoJSON has it: a state that is newer than us is its number."""
+    known = job_pb2.JobState.DESCRIPTOR.values_by_number
+    return known[state].name if state in known else state
 
 
 def as_lines(value: Value) -> list[str]:
