@@ -73,6 +73,15 @@ def test_a_relative_path_is_made_absolute(server: FakeServer, cli: Cli) -> None:
     )
 
 
+def test_a_path_that_is_empty_is_no_directory(server: FakeServer, cli: Cli) -> None:
+    shown = cli("pull", "")
+    assert (shown.code, shown.err) == (
+        Exit.USAGE,
+        "error: the path of the image is empty\n",
+    )
+    assert server.calls == []
+
+
 def test_a_uri_is_sent_as_it_is(server: FakeServer, cli: Cli) -> None:
     cli("pull", "file:///srv/a%20b.qcow2")
     assert asked(server).info.block.pull.spec.top.uri == "file:///srv/a%20b.qcow2"

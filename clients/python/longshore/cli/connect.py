@@ -50,6 +50,8 @@ def tls_trouble(args: Arguments) -> str:
 
 def image(path: str, declared: str) -> image_pb2.ImageRef:
     """An image as the daemon names it: by absolute path."""
+    if not path:
+        raise CommandError("the path of the image is empty")
     if "://" not in path:
         path = str(Path.cwd() / path)
     return image_pb2.ImageRef(uri=path, format=declared)

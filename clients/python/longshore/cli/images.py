@@ -8,7 +8,7 @@ from ..v1 import image_pb2, image_service_pb2
 from . import words
 from .arguments import Arguments
 from .connect import client, image, links
-from .exits import Exit
+from .exits import CommandError, Exit
 from .output import Printer
 from .table import Column, Cut
 
@@ -19,6 +19,8 @@ _COMPRESSION = {
 
 
 def create(args: Arguments) -> Exit:
+    if args["size"] is None and args["backing"] is None:
+        raise CommandError("how large is it to be? Give --size (or --backing)")
     request = image_service_pb2.CreateImageRequest(
         image=image(args["path"], args["format"]), backing_chain=links(args)
     )

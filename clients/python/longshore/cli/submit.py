@@ -29,6 +29,8 @@ _ON_CONFLICT = {
 
 
 def pull(args: Arguments) -> Exit:
+    if args["timeout"] is not None and not args["wait"]:
+        raise CommandError("--timeout is how long to wait: it goes with --wait")
     submit = requests.Submit(
         job_id=args["job_id"],
         options=options(args),
