@@ -5,7 +5,7 @@ import json
 import pytest
 
 from longshore.cli.exits import Exit
-from longshore.v1 import job_pb2, job_service_pb2
+from longshore.v1 import job_pb2, job_service_pb2, node_pb2
 from tests.cli.conftest import Cli
 from tests.support.fakeserver import FakeServer
 from tests.support.jobs import job, progress, queued, running
@@ -173,6 +173,32 @@ def test_an_explanation_ends_with_what_to_do(
 ) -> None:
     server.put("a", state, actions=[action])
     assert f"next: {advice}" in cli("explain", "a").out
+
+
+@pytest.mark.parametrize(
+    ("holder", "advice"),
+    [
+        (job_pb2.PAUSE_HOLDER_USER, "longshore resume a"),
+        (job_pb2.PAUSE_HOLDER_ERROR_POLICY, "longshore resume a"),
+        (job_pb2.PAUSE_HOLDER_WINDOW, "longshore wait a"),
+    ],
+)
+def test_a_queued_job_that_is_paused_is_to_be_resumed(
+    server: FakeServer, cli: Cli, holder: job_pb2.PauseHolder.ValueType, advice: str
+) -> None:
+    pause = job_pb2.JobPause(holder=holder, reason="paused")
+    server.put("a", "QUEUED", pauses=[pause], actions=[job_pb2.JOB_ACTION_RESUME])
+    assert f"next: {advice}\n" in cli("explain", "a").out
+
+
+@pytest.mark.parametrize(("is_active", "verb"), [(True, "holds"), (False, "will hold")])
+def test_an_explanation_tells_what_is_held_from_what_will_be(
+    server: FakeServer, cli: Cli, verb: str, *, is_active: bool
+) -> None:
+    hold = node_pb2.Hold(active=is_active)
+    node = node_pb2.JobNode(role=node_pb2.NODE_ROLE_TOP, uri="file:///top", hold=hold)
+    server.put("a", nodes=[node])
+    assert f"\n  {verb} /top as top: " in cli("explain", "a").out
 
 
 def test_an_explanation_says_where_the_time_went(server: FakeServer, cli: Cli) -> None:

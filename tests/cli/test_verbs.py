@@ -69,6 +69,15 @@ def test_a_cancel_may_wait_for_the_end(server: FakeServer, cli: Cli) -> None:
     assert len(server.called("WaitJob")) == 1
 
 
+def test_a_cancel_of_a_paused_job_speaks_of_the_cancel(
+    server: FakeServer, cli: Cli
+) -> None:
+    by = Refusal(Code.CANCELLED, "CANCELLED_BY_USER", "Cancelled by uid:0")
+    pause = job_pb2.JobPause(reason="paused")
+    server.put("a", "ABORTING", pauses=[pause], error=by.status())
+    assert cli("cancel", "a").out == "a  ABORTING  Cancelled by uid:0\n"
+
+
 def test_one_that_fails_does_not_keep_the_others(server: FakeServer, cli: Cli) -> None:
     server.put("aaaa")
     server.put("cccc")

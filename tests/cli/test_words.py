@@ -1,5 +1,7 @@
 """Values in words for people."""
 
+import time
+
 import pytest
 
 from longshore.cli import words
@@ -84,6 +86,13 @@ def test_a_process_in_the_way_is_named() -> None:
         blocking_process=node_pb2.ForeignProcess(pid=42, command="qemu-img"),
     )
     assert words.pending(why) == "in use (pid 42 (qemu-img))"
+
+
+def test_a_wait_whose_end_is_known_says_when_that_is() -> None:
+    why = job_pb2.JobPending(message="Starts later")
+    why.until_time.FromSeconds(1_790_000_000)
+    day = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(1_790_000_000))
+    assert words.pending(why) == f"Starts later: not before {day}"
 
 
 @pytest.mark.parametrize(

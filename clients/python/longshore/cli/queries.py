@@ -182,14 +182,9 @@ def indented(lines: list[str]) -> list[str]:
 
 def history(job: job_pb2.Job) -> Iterator[str]:
     for step in job.history:
-        when = clock_time(step.transition_time.ToNanoseconds() / 1e9)
+        when = words.clock_time(step.transition_time)
         actor = f" ({step.actor})" if step.actor else ""
         yield f"{when}  {words.state_name(step.state):<9}  {step.reason}{actor}"
-
-
-def clock_time(seconds: float) -> str:
-    """Local time, for people."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
 def explain(args: Arguments) -> Exit:
@@ -214,10 +209,11 @@ def explanation(job: job_pb2.Job, blocker: job_pb2.Job | None) -> Iterator[str]:
     """Why it is where it is, what holds it, and what may be asked of it."""
     yield f"{job.job_id} ({job.job_type}) is {words.state(job)}{since(job)}"
     yield from indented(output.pairs(reasons(job, blocker)))
-    is_held = not job.HasField("end_time")
-    for node in job.nodes if is_held else ():
+    is_over = job.HasField("end_time")
+    for node in () if is_over else job.nodes:
+        verb = "holds" if node.hold.active else "will hold"
         yield (
-            f"  holds {words.place(node.uri)} as {words.name_of_role(node.role)}: "
+            f"  {verb} {words.place(node.uri)} as {words.name_of_role(node.role)}: "
             f"takes {words.permissions(node.hold.taken)}; "
             f"shares {words.permissions(node.hold.shared)}"
         )
@@ -230,8 +226,7 @@ def explanation(job: job_pb2.Job, blocker: job_pb2.Job | None) -> Iterator[str]:
 def since(job: job_pb2.Job) -> str:
     if not job.history:
         return ""
-    last = job.history[-1].transition_time.ToNanoseconds() / 1e9
-    return f" since {clock_time(last)}"
+    return f" since {words.clock_time(job.history[-1].transition_time)}"
 
 
 def reasons(job: job_pb2.Job, blocker: job_pb2.Job | None) -> Iterator[tuple[str, str]]:
@@ -257,12 +252,24 @@ def reasons(job: job_pb2.Job, blocker: job_pb2.Job | None) -> Iterator[tuple[str
     yield "error", of_job(job)
 
 
+# Whose pauses a resume ends; the others end by themselves.
+_RESUMED = (job_pb2.PAUSE_HOLDER_USER, job_pb2.PAUSE_HOLDER_ERROR_POLICY)
+
+
+def is_paused(job: job_pb2.Job) -> bool:
+    """It stands still until somebody resumes it."""
+    is_held = any(pause.holder in _RESUMED for pause in job.pauses)
+    return is_held and job_pb2.JOB_ACTION_RESUME in job.actions
+
+
 def advice(job: job_pb2.Job) -> str:
     """The command that most people want next."""
     job_id = job.job_id
     match job.state:
         case job_pb2.JOB_STATE_QUEUED if job.pending.blocking_job_id:
             return f"longshore explain {job.pending.blocking_job_id}"
+        case job_pb2.JOB_STATE_QUEUED if is_paused(job):
+            return f"longshore resume {job_id}"
         case job_pb2.JOB_STATE_PAUSED if job_pb2.JOB_ACTION_RESUME in job.actions:
             return f"longshore resume {job_id}"
         case job_pb2.JOB_STATE_READY:

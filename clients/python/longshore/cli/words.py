@@ -1,8 +1,10 @@
 """Values of a job in words for people. Pure; `now` is an argument."""
 
+import time
 from urllib.parse import unquote
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from ..errors import seconds
 from ..units import format_duration, format_rate, format_size
@@ -128,6 +130,13 @@ def duration(span: Duration) -> str:
     return format_duration(max(0.0, seconds(span)))
 
 
+def clock_time(when: Timestamp) -> str:
+    """Local time."""
+    return time.strftime(
+        "%Y-%m-%d %H:%M:%S", time.localtime(when.ToNanoseconds() / 1e9)
+    )
+
+
 def limited_by(job: job_pb2.Job) -> str:
     if job.HasField("end_time") or not job.progress.limited_by:
         return ""
@@ -188,7 +197,8 @@ def remark(job: job_pb2.Job) -> str:
         return job.error.message
     if job.HasField("pending"):
         return pending(job.pending)
-    if job.pauses:
+    # A cancel goes past the pauses, and is what it is about now.
+    if job.pauses and job.state != job_pb2.JOB_STATE_ABORTING:
         return "; ".join(pause.reason for pause in job.pauses)
     if job.state == job_pb2.JOB_STATE_PENDING and job.options.auto_finalize:
         return ""
@@ -203,6 +213,12 @@ _WAITS = {
 
 
 def pending(why: job_pb2.JobPending) -> str:
+    if not why.HasField("until_time"):
+        return _blocked(why)
+    return f"{_blocked(why)}: not before {clock_time(why.until_time)}"
+
+
+def _blocked(why: job_pb2.JobPending) -> str:
     match why.WhichOneof("blocker"):
         case "blocking_job_id" if why.blocking_job_id not in why.message:
             return f"{why.message} (job {why.blocking_job_id})"
