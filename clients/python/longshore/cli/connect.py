@@ -11,6 +11,7 @@ from ..credentials import Credentials, is_local
 from ..errors import NotFound
 from ..v1 import image_pb2
 from .arguments import Arguments
+from .away import Daemon
 from .exits import CommandError
 
 # So much of an id is enough to look it up by its beginning.
@@ -22,8 +23,8 @@ SEARCHED = 5000
 PAGE = 500
 
 
-def client(args: Arguments) -> Client:
-    return Client(args.server, credentials(args))
+def client(args: Arguments) -> Daemon:
+    return Daemon(args.server, credentials(args))
 
 
 def credentials(args: Arguments) -> Credentials:

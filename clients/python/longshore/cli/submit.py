@@ -44,7 +44,7 @@ def pull(args: Arguments) -> Exit:
         announce(args, handle)
         if not args["wait"]:
             return Exit.DONE
-        return follow(handle, args, Ladder(handle))
+        return follow(daemon, handle, args, Ladder(handle))
 
 
 def announce(args: Arguments, handle: JobHandle) -> None:

@@ -2,17 +2,20 @@
 
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
+from .. import steps
 from ..client import JobHandle
-from ..steps import UNREACHABLE_SECONDS
+from ..steps import UNREACHABLE_SECONDS, Wait
 from ..stream import Watch
 from ..units import format_size
 from ..v1 import job_pb2
-from ..watch import Event, Progress, Resynced, Snapshot
+from ..watch import Event, Progress, Resynced, Snapshot, selector
 from . import queries, words
 from .arguments import Arguments
+from .away import Daemon, Notice, noticed
 from .connect import client, find
 from .display import Display, display
 from .exits import CommandError, Exit
@@ -24,10 +27,18 @@ from .output import Printer
 SAMPLE_SECONDS = 0.25
 
 
-def follow(handle: JobHandle, args: Arguments, ladder: Ladder | None) -> Exit:
+def follow(
+    daemon: Daemon, handle: JobHandle, args: Arguments, ladder: Ladder | None
+) -> Exit:
     """Show a job until it has ended; the exit code says how."""
     shown = display(args)
-    watch = handle.watch(progress_interval=SAMPLE_SECONDS, patience=UNREACHABLE_SECONDS)
+    watch = daemon.noticed(
+        Notice(shown.say, is_quiet=args.quiet),
+        selector(job_ids=(handle.job_id,)),
+        stop_when_finished=True,
+        progress_interval=SAMPLE_SECONDS,
+        patience=UNREACHABLE_SECONDS,
+    )
     climb = ladder.stands(shown.say, watch.close) if ladder else nullcontext()
     try:
         with climb, alarm(args["timeout"], watch) as is_late:
@@ -164,8 +175,10 @@ def wait(args: Arguments) -> Exit:
         handle = find(daemon, args["job"])
         if not wanted:
             handle.get()
-            return follow(handle, args, None)
-        job = handle.wait(args["timeout"], states=wanted, raise_on_failure=False)
+            return follow(daemon, handle, args, None)
+        wish = Wait(handle.job_id, wanted, args["timeout"], raise_on_failure=False)
+        notice = Notice(say, is_quiet=args.quiet)
+        job = daemon.run(noticed(steps.wait(wish, time.monotonic), notice))
     if job.state not in wanted:
         names = " or ".join(args["state"])
         raise CommandError(

@@ -6,16 +6,15 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from ..client import Client
 from ..steps import UNREACHABLE_SECONDS
 from ..stream import Watch
 from ..v1 import job_pb2, watch_pb2
 from ..watch import Event, How, Progress, Resynced, Snapshot, Value
-from . import output, queries, words
+from . import output, queries, waiting, words
 from .arguments import Arguments
+from .away import Daemon, Notice
 from .connect import client, find
 from .exits import CommandError, Exit
-from .waiting import verdict
 from .yaml import emit
 
 
@@ -31,10 +30,10 @@ def watch(args: Arguments) -> Exit:
             return left(values)
     if args["job"] is None or last is None:
         return Exit.DONE
-    return verdict(last, is_quiet=True)
+    return waiting.verdict(last, is_quiet=True)
 
 
-def opened(daemon: Client, args: Arguments, how: How) -> Watch:
+def opened(daemon: Daemon, args: Arguments, how: How) -> Watch:
     select = queries.select(args)
     if args["job"] is None:
         # A watch would wait for a daemon that has never been there.
@@ -42,7 +41,7 @@ def opened(daemon: Client, args: Arguments, how: How) -> Watch:
     else:
         select.job_ids.append(find(daemon, args["job"]).get().job_id)
         how["stop_when_finished"] = True
-    return daemon.watch(select, **how)
+    return daemon.noticed(Notice(waiting.say, is_quiet=args.quiet), select, **how)
 
 
 def start(since: str | None) -> How:
