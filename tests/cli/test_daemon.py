@@ -90,6 +90,15 @@ def test_a_job_is_steered(cli: Cli, top: str) -> None:
     job_id = cli("pull", top, "--rate", "64KiB").out.strip()
     cli("wait", job_id, "--for", "running")
     assert "rate=128KiB" in cli("set", job_id, "rate=128KiB").out
+    steered = ("on-error=enospc-stop", "window=mon-sun/00:00-24:00/UTC")
+    assert cli("set", job_id, *steered).out.split()[2:] == [
+        "on-error=enospc-stop",
+        "window=mon,tue,wed,thu,fri,sat,sun/00:00-24:00/UTC",
+    ]
+    assert cli("set", job_id, "on-error=none", "window=none").out.split()[2:] == [
+        "on-error=report",
+        "window=none",
+    ]
     assert cli("pause", job_id, "--comment", "lunch").code == Exit.DONE
     assert cli("wait", job_id, "--for", "paused").code == Exit.DONE
     explained = cli("explain", job_id).out

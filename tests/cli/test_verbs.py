@@ -135,3 +135,37 @@ def test_none_takes_an_option_away(server: FakeServer, cli: Cli) -> None:
     assert list(request.update_mask.paths) == ["speed_bytes_per_second"]
     assert request.options == job_options_pb2.JobOptions()
     assert shown.out == "a  RUNNING  rate=none\n"
+
+
+@pytest.mark.usefixtures("living")
+def test_an_error_policy_is_that_of_both_sides(server: FakeServer, cli: Cli) -> None:
+    shown = cli("set", "a", "on-error=enospc-stop")
+    stop = job_options_pb2.ErrorPolicy(action=job_options_pb2.ERROR_ACTION_ENOSPC_STOP)
+    request = updated(server)
+    assert request.options.source_error_policy == stop
+    assert request.options.target_error_policy == stop
+    fields = ["source_error_policy", "target_error_policy"]
+    assert list(request.update_mask.paths) == fields
+    assert shown.out == "a  RUNNING  on-error=enospc-stop\n"
+
+
+@pytest.mark.usefixtures("living")
+def test_no_error_policy_is_a_report(server: FakeServer, cli: Cli) -> None:
+    assert cli("set", "a", "on-error=none").out == "a  RUNNING  on-error=report\n"
+    assert updated(server).options == job_options_pb2.JobOptions()
+
+
+@pytest.mark.usefixtures("living")
+def test_windows_are_set_together(server: FakeServer, cli: Cli) -> None:
+    words = ("window=mon,tue/22:00-06:00/Europe/Madrid", "window=sat/00:00+2880m")
+    shown = cli("set", "a", *words)
+    request = updated(server)
+    assert [one.duration_minutes for one in request.options.windows] == [480, 2880]
+    assert list(request.update_mask.paths) == ["windows"]
+    assert shown.out == f"a  RUNNING  {' '.join(words)}\n"
+
+
+@pytest.mark.usefixtures("living")
+def test_windows_are_taken_away(server: FakeServer, cli: Cli) -> None:
+    assert cli("set", "a", "window=none").out == "a  RUNNING  window=none\n"
+    assert list(updated(server).update_mask.paths) == ["windows"]

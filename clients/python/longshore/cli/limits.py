@@ -15,7 +15,7 @@ from .connect import client
 from .exits import CommandError, Exit
 from .output import Printer
 from .table import Column, Cut
-from .verbs import RATES, put, values
+from .verbs import RATES, asked, values
 
 _DEVICE = re.compile(r"[0-9]+:[0-9]+", re.ASCII)
 
@@ -47,7 +47,8 @@ def of_group(args: Arguments) -> Exit:
             answer = daemon.update_group(group_id, limit, paths=paths)
         else:
             answer = _group(daemon, group_id)
-    shown = " ".join(values(answer.rate_limit, [field for field, _ in RATES.values()]))
+    fields = [field for (field,), _ in RATES.values()]
+    shown = " ".join(values(answer.rate_limit, fields))
     line = f"{group_id}  {shown}  shared by {len(answer.jobs)}"
     Printer.of(args).one(answer, [line], name=group_id)
     return Exit.DONE
@@ -65,7 +66,7 @@ def _show_or_change(args: Arguments, scope: str) -> Exit:
 
 def _asked(options: Sequence[str]) -> tuple[rate_limit_pb2.RateLimit, list[str]]:
     limit = rate_limit_pb2.RateLimit()
-    return limit, [put(limit, text, RATES) for text in options]
+    return limit, asked(limit, options, RATES)
 
 
 def _scope(word: str) -> str:
@@ -97,7 +98,7 @@ def _name(shared: Shared) -> str:
 
 
 def _cell(name: str, shown: Callable[[int], str]) -> Callable[[Shared], str]:
-    field, _ = RATES[name]
+    (field,), _ = RATES[name]
 
     def cell(shared: Shared) -> str:
         limit = shared.rate_limit
@@ -121,7 +122,7 @@ def _origin(shared: Shared) -> str:
 
 def _names(limit: rate_limit_pb2.RateLimit) -> list[str]:
     fields = {field.name for field, _ in limit.ListFields()}
-    return [name for name, (field, _) in RATES.items() if field in fields]
+    return [name for name, ((field,), _) in RATES.items() if field in fields]
 
 
 COLUMNS = [

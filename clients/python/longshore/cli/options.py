@@ -6,6 +6,8 @@ from typing import Any
 from .arguments import COUNT, RATE, SIZE, SPAN, label, link
 
 IMAGE_FORMATS = ("qcow2", "raw")
+# The first is what a job does that was told nothing.
+ON_ERROR = ("report", "skip", "retry", "stop", "enospc-stop")
 
 
 def pull_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,9 +78,16 @@ def submit_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--on-error",
-        choices=("report", "skip", "retry", "stop", "enospc-stop"),
+        choices=ON_ERROR,
         metavar="WHAT",
-        help="if reading or writing fails: report, skip, retry, stop, enospc-stop",
+        help=f"if reading or writing fails: {', '.join(ON_ERROR)}",
+    )
+    add(
+        "--window",
+        action="append",
+        default=[],
+        metavar="WHEN",
+        help="work then only: 22:00-06:00, mon-fri/22:00-06:00/Europe/Madrid (repeat)",
     )
     add(
         "--manual-finalize",

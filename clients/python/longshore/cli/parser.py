@@ -337,15 +337,18 @@ def add_verbs(commands: Any) -> None:
         "set",
         "verbs:change",
         "change options of a living job",
-        "set JOB rate=50MiB priority=5\nset JOB rate=none",
+        "set JOB rate=50MiB priority=5\nset JOB rate=none\n"
+        "set JOB on-error=enospc-stop\n"
+        "set JOB window=mon-fri/22:00-06:00 window=sat,sun/00:00-24:00",
     )
     job_argument(change)
     change.add_argument(
         "options",
         metavar="NAME=VALUE",
         nargs="+",
-        help="rate, burst, iops, burst-iops, priority, auto-finalize, auto-dismiss; "
-        "the value none takes it away",
+        help="rate, burst, iops, burst-iops, priority, on-error, window (repeat: all "
+        "that there are then), auto-finalize, auto-dismiss; the value none takes it "
+        "away",
     )
 
 

@@ -19,6 +19,7 @@ from .connect import client, image, links
 from .exits import CommandError, Exit
 from .ladder import Ladder
 from .output import Printer
+from .policies import error_policy, window
 from .waiting import follow, say
 
 _ON_CONFLICT = {
@@ -116,10 +117,10 @@ def options(args: Arguments) -> job_options_pb2.JobOptions:
         start = instant(args["not_before"], datetime.now(UTC))
         made.earliest_start_time.FromDatetime(start)
     if args["on_error"] is not None:
-        name = "ERROR_ACTION_" + args["on_error"].upper().replace("-", "_")
-        action = job_options_pb2.ErrorAction.Value(name)
-        made.source_error_policy.action = action
-        made.target_error_policy.action = action
+        policy = error_policy(args["on_error"])
+        made.source_error_policy.CopyFrom(policy)
+        made.target_error_policy.CopyFrom(policy)
+    made.windows.extend(map(window, args["window"]))
     return made
 
 

@@ -15,7 +15,9 @@ from .arguments import Arguments
 from .connect import client, find
 from .exits import CommandError, Exit
 from .failures import explain
+from .options import ON_ERROR
 from .output import Printer
+from .policies import error_policy, on_error, window, window_text
 
 
 def each(args: Arguments, ask: Callable[[JobHandle], job_pb2.Job]) -> Exit:
@@ -85,7 +87,7 @@ def dismiss(args: Arguments) -> Exit:
 
 def change(args: Arguments) -> Exit:
     options = job_options_pb2.JobOptions()
-    paths = [put(options, text) for text in args["options"]]
+    paths = asked(options, args["options"], OPTIONS)
     with client(args) as daemon:
         job = find(daemon, args["job"]).update(options, paths=paths)
     line = f"{job.job_id}  {words.state(job)}  {' '.join(values(job.options, paths))}"
@@ -95,41 +97,55 @@ def change(args: Arguments) -> Exit:
 
 def values(options: Any, paths: Iterable[str]) -> Iterator[str]:
     """What the options are now that were asked for."""
-    for name, (field, _) in OPTIONS.items():
+    given = {field.name: value for field, value in options.ListFields()}
+    for name, ((field, *_), _) in OPTIONS.items():
         if field in paths:
-            value = getattr(options, field)
-            shown = _shown(name, value) if options.HasField(field) else "none"
-            yield f"{name}={shown}"
+            yield from (f"{name}={text}" for text in _shown(name, given.get(field)))
 
 
-def _shown(name: str, value: object) -> str:
+def _shown(name: str, value: Any) -> list[str]:
+    """The words that set it; a window is a word of its own."""
+    if name == "on-error":
+        return [ON_ERROR[0] if value is None else on_error(value)]
+    if value is None:
+        return ["none"]
+    if name == "window":
+        return [window_text(one) for one in value]
     if isinstance(value, Duration):
-        return words.duration(value)
-    if isinstance(value, int) and name in ("rate", "burst"):
-        return format_size(value).replace(" ", "")
-    return str(value).lower()
+        return [words.duration(value)]
+    if name in ("rate", "burst"):
+        return [format_size(value).replace(" ", "")]
+    return [str(value).lower()]
 
 
-def put(options: Any, text: str, known: "Known | None" = None) -> str:
-    """One NAME=VALUE into a message; answers the field that it is."""
-    known = OPTIONS if known is None else known
+def asked(options: Any, texts: Iterable[str], known: "Known") -> list[str]:
+    """Every NAME=VALUE into a message; answers the fields that they are."""
+    fields = [field for text in texts for field in _put(options, text, known)]
+    return list(dict.fromkeys(fields))
+
+
+def _put(options: Any, text: str, known: "Known") -> tuple[str, ...]:
     name, equals, value = text.partition("=")
     if not equals:
         raise CommandError(f"an option is NAME=VALUE, not {text!r}")
     if name not in known:
         raise CommandError(f"no option {name!r}; there are {', '.join(known)}")
-    field, set_to = known[name]
+    fields, set_to = known[name]
     if value != "none":
         try:
-            set_to(options, field, value)
+            for field in fields:
+                set_to(options, field, value)
         except ValueError as error:
             raise CommandError(f"{name}: {error}") from error
-    return field
+    return fields
 
 
 Set = Callable[[Any, str, str], None]
-Known = Mapping[str, tuple[str, Set]]
-"""Options by name: the field that each is, and how it is set."""
+Known = Mapping[str, tuple[tuple[str, ...], Set]]
+"""Options by name: the fields that each is, and how they are set."""
+
+# Of those that take one of a few words.
+VALUES = {"on-error": ON_ERROR, "auto-finalize": ("true", "false")}
 
 
 def _number(parse: Callable[[str], int]) -> Set:
@@ -140,13 +156,21 @@ def _number(parse: Callable[[str], int]) -> Set:
 
 
 def _truth(options: Any, field: str, value: str) -> None:
-    if value not in ("true", "false"):
+    if value not in VALUES["auto-finalize"]:
         raise ValueError(f"true or false, not {value!r}")
     setattr(options, field, value == "true")
 
 
 def _span(options: Any, field: str, value: str) -> None:
     getattr(options, field).FromNanoseconds(int(parse_duration(value) * 1e9))
+
+
+def _policy(options: Any, field: str, value: str) -> None:
+    getattr(options, field).CopyFrom(error_policy(value))
+
+
+def _window(options: Any, field: str, value: str) -> None:
+    getattr(options, field).append(window(value))
 
 
 def _integer(text: str) -> int:
@@ -157,14 +181,16 @@ def _integer(text: str) -> int:
 
 
 RATES: Known = {
-    "rate": ("speed_bytes_per_second", _number(parse_rate)),
-    "burst": ("burst_bytes", _number(parse_size)),
-    "iops": ("iops", _number(_integer)),
-    "burst-iops": ("burst_operations", _number(_integer)),
+    "rate": (("speed_bytes_per_second",), _number(parse_rate)),
+    "burst": (("burst_bytes",), _number(parse_size)),
+    "iops": (("iops",), _number(_integer)),
+    "burst-iops": (("burst_operations",), _number(_integer)),
 }
 OPTIONS: Known = {
     **RATES,
-    "priority": ("priority", _number(_integer)),
-    "auto-finalize": ("auto_finalize", _truth),
-    "auto-dismiss": ("auto_dismiss_delay", _span),
+    "priority": (("priority",), _number(_integer)),
+    "on-error": (("source_error_policy", "target_error_policy"), _policy),
+    "window": (("windows",), _window),
+    "auto-finalize": (("auto_finalize",), _truth),
+    "auto-dismiss": (("auto_dismiss_delay",), _span),
 }
