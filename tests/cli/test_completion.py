@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from longshore.cli.exits import Exit
+from longshore.cli.verbs import OPTIONS
 from tests.support.fakeserver import FakeServer
 from tests.support.shell import PROGRAM, run, spawn, without
 
@@ -138,3 +139,15 @@ def test_without_a_daemon_nothing_is_offered(
 ) -> None:
     server.stop()
     assert offered("pause", "") == []
+
+
+def test_what_may_be_set_is_offered(offered: Offered) -> None:
+    assert "window=" in offered("set", "a", "")
+    assert offered("set", "a", "on-error=s") == ["on-error=skip", "on-error=stop"]
+    assert offered("set", "a", "rate=1M", "pri") == ["priority=", "priority=none"]
+
+
+def test_every_option_has_words_to_choose_from(offered: Offered) -> None:
+    names = [word.partition("=")[0] for word in offered("set", "a", "")]
+    assert set(names) == set(OPTIONS)
+    assert all(names.count(name) > 1 for name in OPTIONS)
