@@ -225,3 +225,19 @@ def test_attempts_that_were_cut_off_leave_no_dead_space(tmp_path: Path) -> None:
     assert report(top).clean
     assert top.stat().st_size < data + 2 * MiB
     assert allocated(top) < data + 2 * MiB
+
+
+def test_what_the_last_attempt_moved_is_no_part_of_the_rate(puller: Puller) -> None:
+    make_chain(puller.directory)
+    with pytest.raises(Cancelled):
+        puller.pull(script=Script(chunk=BLOCK, wish_at=4, at_checkpoint=cancel))
+    rates: list[float] = []
+
+    def look() -> None:
+        assert puller.context is not None
+        puller.context.clock.advance(1)
+        rates.append(puller.progress().rate)
+
+    puller.pull(script=Script(on_checkpoint=look))
+    assert puller.told.booked == 2 * BLOCK
+    assert 0 < max(rates) <= 2 * BLOCK

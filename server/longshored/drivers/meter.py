@@ -25,6 +25,7 @@ class Meter:
         # Guarded by _lock.
         self._lock = threading.Lock()
         self._done = RangeSet()
+        self._before = start.current
         self._rate = RateMeter()
         self._progress = start
         self._limited_by = start.limited_by
@@ -34,9 +35,11 @@ class Meter:
         self._began = clock.now() - start.elapsed
         self._rate.feed(clock.now(), 0)
 
-    def expect(self, total: int, *, is_final: bool = True) -> None:
-        """Say how much there is to do in all; what is done counts from the ranges."""
+    def expect(self, total: int, *, before: int = 0, is_final: bool = True) -> None:
+        """Say how much there is to do in all, and how much earlier attempts did of it;
+        the rest counts from the ranges."""
         with self._lock:
+            self._before = before
             self._progress = replace(
                 self._progress, total=total, total_is_final=is_final
             )
@@ -81,8 +84,9 @@ class Meter:
         """The newest value; feeding the rate is part of looking."""
         with self._lock:
             now = self._clock.now()
-            current = min(self._done.total, self._progress.total)
-            self._rate.feed(now, current)
+            current = min(self._before + self._done.total, self._progress.total)
+            # What earlier attempts did is not fed: it did not move just now.
+            self._rate.feed(now, self._done.total)
             self._progress = replace(
                 self._progress,
                 current=current,

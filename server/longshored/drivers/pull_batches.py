@@ -110,11 +110,8 @@ class PullBatches:
         if not self.state.total:
             self.state = replace(self.state, total=lacks.copy)
         before = max(0, self.state.total - lacks.copy)
-        self._context.meter.expect(before + lacks.copy)
+        self._context.meter.expect(before + lacks.copy, before=before)
         self._left = lacks.copy
-        # What earlier attempts published is one range behind the guest's bytes:
-        # which ones they were no longer matters, and no list of them is kept.
-        self._context.meter.done(self._shape.size, before)
 
     def _populate(self, lacks: Totals) -> None:
         self._has_moved = True
