@@ -3,7 +3,7 @@
 import pytest
 
 from longshored.drivers.meter import Meter
-from longshored.job.progress import Progress
+from longshored.job.progress import LimitedBy, Progress
 from tests.support.clock import FakeClock
 
 
@@ -39,3 +39,42 @@ def test_it_never_counts_more_than_all(clock: FakeClock) -> None:
     meter.expect(100, before=60)
     meter.done(0, 50)
     assert meter.sample().current == 100
+
+
+def test_a_job_at_rest_has_no_rate_no_estimate_and_no_limit(clock: FakeClock) -> None:
+    meter = Meter(clock)
+    meter.expect(1000)
+    meter.limited_by(LimitedBy.JOB_RATE)
+    clock.advance(1)
+    meter.done(0, 100)
+    assert meter.sample().limited_by is LimitedBy.JOB_RATE
+    meter.rest()
+    clock.advance(1)
+    sample = meter.sample()
+    assert (sample.rate, sample.estimate) == (0, None)
+    assert sample.limited_by is LimitedBy.NOTHING
+    assert sample.current == 100
+
+
+def test_the_first_rate_after_a_rest_is_not_thinned_by_it(clock: FakeClock) -> None:
+    meter = Meter(clock)
+    meter.expect(1000)
+    clock.advance(1)
+    meter.done(0, 100)
+    meter.sample()
+    meter.rest()
+    clock.advance(30)
+    meter.go_on()
+    assert meter.sample().rate == 0
+    clock.advance(1)
+    meter.done(100, 100)
+    assert meter.sample().rate == 100
+
+
+def test_to_go_on_without_a_rest_changes_nothing(clock: FakeClock) -> None:
+    meter = Meter(clock)
+    meter.expect(1000)
+    clock.advance(1)
+    meter.done(0, 100)
+    meter.go_on()
+    assert meter.sample().rate == 100

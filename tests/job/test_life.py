@@ -19,6 +19,7 @@ from longshored.job.model import (
     Transition,
     Wanted,
 )
+from longshored.job.progress import Estimate, LimitedBy, Progress
 from longshored.job.states import (
     FINAL,
     MOVES,
@@ -257,3 +258,14 @@ def test_a_job_whose_image_is_taken_queues_again_without_a_worker() -> None:
     taken = Pending(PendingReason.HOLD, "in use", pid=7)
     job = life.requeued(in_state(State.RUNNING), taken, NOW)
     assert (job.state, job.worker, job.pending) == (State.QUEUED, None, taken)
+
+
+@pytest.mark.parametrize("state", State, ids=lambda state: state.value)
+def test_only_a_job_at_work_has_a_rate(state: State) -> None:
+    estimate = Estimate(1, 2, "recent rate")
+    moving = Progress(rate=9, estimate=estimate, limited_by=LimitedBy.SOURCE)
+    job = in_state(state, progress=moving)
+    if state is State.QUEUED:
+        job = life.adopt(in_state(State.RUNNING, progress=moving), NOW)
+    is_moving = state in (State.RUNNING, State.READY, State.ABORTING)
+    assert job.progress == (moving if is_moving else Progress())

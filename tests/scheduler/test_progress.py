@@ -69,3 +69,16 @@ def test_many_looks_at_once_measure_once() -> None:
     version, _ = wall.board.since(0)
     meter.done(0, 10)
     assert wall.board.since(version) == (version, {})
+
+
+def test_a_job_that_rests_is_news_once() -> None:
+    wall = Wall()
+    meter = wall.add(1)
+    version, _ = wall.since(0)
+    meter.done(0, 100)
+    version, _ = wall.since(version)
+    meter.rest()
+    version, news = wall.since(version)
+    assert news == {1: 100}
+    for _ in range(200):
+        assert wall.since(version) == (version, {})

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 
 from ..clock import Clock
-from ..job.progress import Ledger, LimitedBy, Phase, Progress, RateMeter
+from ..job.progress import Ledger, LimitedBy, Phase, Progress, RateMeter, at_rest
 from ..job.ranges import RangeSet
 
 NOTHING_YET = Progress()
@@ -26,13 +26,14 @@ class Meter:
         self._lock = threading.Lock()
         self._done = RangeSet()
         self._before = start.current
-        self._rate = RateMeter()
         self._progress = start
-        self._limited_by = start.limited_by
+        self._limited_by = LimitedBy.NOTHING
         self._spent: dict[str, float] = asdict(start.ledger)
         self._read, self._written = start.read, start.written
         self._zeroed, self._skipped = start.zeroed, start.skipped
         self._began = clock.now() - start.elapsed
+        self._rests = False
+        self._rate = RateMeter()
         self._rate.feed(clock.now(), 0)
 
     def expect(self, total: int, *, before: int = 0, is_final: bool = True) -> None:
@@ -80,6 +81,21 @@ class Meter:
         with self._lock:
             self._spent[account] += seconds
 
+    def rest(self) -> None:
+        """The job does not work: there is no rate until it goes on."""
+        with self._lock:
+            self._rests = True
+
+    def go_on(self) -> None:
+        """It works again. Its rate begins anew: the time it stood is no part of it."""
+        with self._lock:
+            if not self._rests:
+                return
+            self._rests = False
+            self._limited_by = LimitedBy.NOTHING
+            self._rate = RateMeter()
+            self._rate.feed(self._clock.now(), self._done.total)
+
     def sample(self) -> Progress:
         """The newest value; feeding the rate is part of looking."""
         with self._lock:
@@ -87,7 +103,7 @@ class Meter:
             current = min(self._before + self._done.total, self._progress.total)
             # What earlier attempts did is not fed: it did not move just now.
             self._rate.feed(now, self._done.total)
-            self._progress = replace(
+            progress = replace(
                 self._progress,
                 current=current,
                 rate=self._rate.rate,
@@ -101,4 +117,5 @@ class Meter:
                 skipped=self._skipped,
                 sample_time=self._clock.wall(),
             )
+            self._progress = at_rest(progress) if self._rests else progress
             return self._progress

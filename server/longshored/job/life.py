@@ -24,8 +24,18 @@ from .model import (
     Transition,
     Worker,
 )
+from .progress import at_rest
 from .replace import replace
-from .states import FINAL, Answer, State, Verb, answer, check_move, verbs_allowed
+from .states import (
+    FINAL,
+    MOVING,
+    Answer,
+    State,
+    Verb,
+    answer,
+    check_move,
+    verbs_allowed,
+)
 
 SYSTEM = "longshored"
 """The actor of what nobody asked for."""
@@ -55,6 +65,8 @@ def move(
     if job.wanted.resume is not None:
         # Wherever it moves, it does not stand still any more.
         others["wanted"] = replace(others.get("wanted", job.wanted), resume=None)
+    if new not in MOVING:
+        others["progress"] = at_rest(others.get("progress", job.progress))
     if new in FINAL:
         others |= {"end_time": now, "pending": None, "pauses": (), "worker": None}
     return replace(job, state=new, history=history, **others)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ..clock import Instant
+from .replace import replace
 
 
 class Unit(Enum):
@@ -81,6 +82,12 @@ class Progress:
     def fraction(self) -> float | None:
         """0.0 to 1.0, or None while the total is unknown."""
         return self.current / self.total if self.total else None
+
+
+def at_rest(progress: Progress) -> Progress:
+    """Nothing moves: no rate, nothing to expect from it, nothing that limits it."""
+    resting = replace(progress, rate=0.0, estimate=None, limited_by=LimitedBy.NOTHING)
+    return progress if resting == progress else resting
 
 
 # A rate looks back about so long: a shorter memory makes the ETA jump with every

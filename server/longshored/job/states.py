@@ -60,6 +60,9 @@ MOVES: dict[State, frozenset[State]] = {
 
 FINAL = frozenset(state for state, nexts in MOVES.items() if not nexts)
 
+# Where a worker moves something, so that how fast it does means something.
+MOVING = frozenset({S.RUNNING, S.READY, S.ABORTING})
+
 _WORKING = frozenset({S.QUEUED, S.RUNNING, S.PAUSED, S.READY, S.STANDBY})
 
 VERBS: dict[Verb, frozenset[State]] = {

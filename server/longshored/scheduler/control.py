@@ -16,7 +16,7 @@ from ..errors import ServiceError
 from ..job.model import Job, Options
 from ..job.progress import LimitedBy
 from ..job.spec import Spec, Status
-from ..job.states import State
+from ..job.states import MOVING, State
 from .reports import Claim, Reports, Stop
 from .throttle import Throttle
 
@@ -67,6 +67,10 @@ class Control:
     def tell(self, job: Job) -> None:
         """The job has changed durably. On the journal's thread, in order."""
         self.throttle.follow(job, self._clock.now())
+        if job.state in MOVING:
+            self._meter.go_on()
+        else:
+            self._meter.rest()
         with self._lock:
             self._job = job
             self._wake_locked()
