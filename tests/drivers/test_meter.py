@@ -2,9 +2,19 @@
 
 import pytest
 
+from longshored.clock import SECOND, Instant
 from longshored.drivers.meter import Meter
-from longshored.job.progress import LimitedBy, Progress
+from longshored.job.progress import Ledger, LimitedBy, Progress
 from tests.support.clock import FakeClock
+
+
+class SetBack(FakeClock):
+    """A clock whose time of day somebody sets back."""
+
+    set_back = 0
+
+    def wall(self) -> Instant:
+        return super().wall() - self.set_back * SECOND
 
 
 @pytest.fixture
@@ -78,3 +88,43 @@ def test_to_go_on_without_a_rest_changes_nothing(clock: FakeClock) -> None:
     meter.done(0, 100)
     meter.go_on()
     assert meter.sample().rate == 100
+
+
+def test_a_sample_holds_the_pause_under_way_and_those_before(clock: FakeClock) -> None:
+    meter = Meter(clock, Progress(ledger=Ledger(paused=5)))
+    meter.rest(is_paused=True)
+    clock.advance(20)
+    meter.rest(is_paused=True)
+    clock.advance(10)
+    assert meter.sample().ledger.paused == 35
+    meter.go_on()
+    clock.advance(10)
+    assert meter.sample().ledger.paused == 35
+
+
+def test_to_wait_for_others_is_no_pause(clock: FakeClock) -> None:
+    meter = Meter(clock)
+    meter.rest()
+    clock.advance(10)
+    meter.go_on()
+    assert meter.sample().ledger.paused == 0
+
+
+def test_elapsed_is_the_time_since_the_first_start(clock: FakeClock) -> None:
+    since = clock.wall()
+    clock.advance(100)
+    meter = Meter(clock, Progress(elapsed=20), since)
+    clock.advance(5)
+    assert meter.sample().elapsed == 105
+
+
+def test_elapsed_does_not_go_back_with_the_time_of_day() -> None:
+    clock = SetBack()
+    meter = Meter(clock)
+    clock.advance(10)
+    assert meter.sample().elapsed == 10
+    clock.set_back = 8
+    clock.advance(1)
+    assert meter.sample().elapsed == 10
+    clock.advance(9)
+    assert meter.sample().elapsed == 12

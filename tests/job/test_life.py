@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from longshored.clock import SECOND
 from longshored.errors import Kind, ServiceError
 from longshored.job import life
 from longshored.job.model import (
     HISTORY_LENGTH,
+    Ask,
     CompletionMode,
     Failure,
     Group,
@@ -19,7 +21,7 @@ from longshored.job.model import (
     Transition,
     Wanted,
 )
-from longshored.job.progress import Estimate, LimitedBy, Progress
+from longshored.job.progress import Estimate, Ledger, LimitedBy, Progress
 from longshored.job.states import (
     FINAL,
     MOVES,
@@ -269,3 +271,31 @@ def test_only_a_job_at_work_has_a_rate(state: State) -> None:
         job = life.adopt(in_state(State.RUNNING, progress=moving), NOW)
     is_moving = state in (State.RUNNING, State.READY, State.ABORTING)
     assert job.progress == (moving if is_moving else Progress())
+
+
+@pytest.mark.parametrize("state", [State.PAUSED, State.STANDBY])
+def test_who_leaves_a_pause_has_all_of_it_in_the_ledger(state: State) -> None:
+    job = in_state(state, progress=Progress(ledger=Ledger(paused=2)))
+    later = NOW + 30 * SECOND
+    assert life.cancel(job, Ask("ada", later)).progress.ledger.paused == 32
+    assert life.adopt(job, later).progress.ledger.paused == 32
+    assert life.unparked(replace(job, pauses=()), later).progress.ledger.paused == 32
+
+
+def test_a_sample_that_has_a_part_of_the_pause_is_added_the_rest() -> None:
+    seen = Progress(ledger=Ledger(paused=20), sample_time=NOW + 20 * SECOND)
+    job = replace(in_state(State.PAUSED), progress=seen)
+    aborting = life.failed(job, BROKEN, NOW + 30 * SECOND)
+    assert aborting.progress.ledger.paused == 30
+
+
+def test_elapsed_goes_on_in_the_queue_and_never_back() -> None:
+    adopted = life.adopt(in_state(State.RUNNING), NOW + 10 * SECOND)
+    assert adopted.progress.elapsed == 10
+    assert life.cancel(adopted, Ask("ada", NOW + 5 * SECOND)).progress.elapsed == 10
+    assert life.started(adopted, WORKER, NOW + 15 * SECOND).progress.elapsed == 15
+
+
+def test_a_job_that_never_started_has_no_time_elapsed() -> None:
+    ended = life.cancel(in_state(State.QUEUED), Ask("ada", NOW + 5 * SECOND))
+    assert ended.progress.elapsed == 0

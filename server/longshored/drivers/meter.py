@@ -1,11 +1,9 @@
 """What a running job reports of itself: counted by its threads, read by watchers."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 
-from ..clock import Clock
+from ..clock import SECOND, Clock, Instant
 from ..job.progress import Ledger, LimitedBy, Phase, Progress, RateMeter, at_rest
 from ..job.ranges import RangeSet
 
@@ -16,12 +14,18 @@ class Meter:
     """Progress as the union of the ranges done, and where the time went.
 
     What every request counts is added up in place; a value is made when one is asked
-    for.
+    for. `since` is when the job first started, maybe in an earlier life of the daemon.
     """
 
-    def __init__(self, clock: Clock, start: Progress = NOTHING_YET) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        start: Progress = NOTHING_YET,
+        since: Instant | None = None,
+    ) -> None:
         # Set once.
         self._clock = clock
+        self._since = clock.wall() if since is None else since
         # Guarded by _lock.
         self._lock = threading.Lock()
         self._done = RangeSet()
@@ -31,8 +35,8 @@ class Meter:
         self._spent: dict[str, float] = asdict(start.ledger)
         self._read, self._written = start.read, start.written
         self._zeroed, self._skipped = start.zeroed, start.skipped
-        self._began = clock.now() - start.elapsed
         self._rests = False
+        self._paused_at: float | None = None
         self._rate = RateMeter()
         self._rate.feed(clock.now(), 0)
 
@@ -68,23 +72,20 @@ class Meter:
         # One assignment: the last one to say so is right, whoever else is at it.
         self._limited_by = what
 
-    @contextmanager
-    def time(self, account: str) -> Iterator[None]:
-        """Book the time inside the block to an account of the Ledger."""
-        began = self._clock.now()
-        try:
-            yield
-        finally:
-            self.spend(account, self._clock.now() - began)
-
     def spend(self, account: str, seconds: float) -> None:
+        """Book time to an account of the Ledger."""
         with self._lock:
             self._spent[account] += seconds
 
-    def rest(self) -> None:
-        """The job does not work: there is no rate until it goes on."""
+    def rest(self, *, is_paused: bool = False) -> None:
+        """The job does not work: there is no rate until it goes on, and if it is
+        paused its time counts as that."""
         with self._lock:
+            if self._rests:
+                return
             self._rests = True
+            if is_paused:
+                self._paused_at = self._clock.now()
 
     def go_on(self) -> None:
         """It works again. Its rate begins anew: the time it stood is no part of it."""
@@ -92,6 +93,8 @@ class Meter:
             if not self._rests:
                 return
             self._rests = False
+            self._spent["paused"] += self._pause_locked()
+            self._paused_at = None
             self._limited_by = LimitedBy.NOTHING
             self._rate = RateMeter()
             self._rate.feed(self._clock.now(), self._done.total)
@@ -99,7 +102,8 @@ class Meter:
     def sample(self) -> Progress:
         """The newest value; feeding the rate is part of looking."""
         with self._lock:
-            now = self._clock.now()
+            now, wall = self._clock.now(), self._clock.wall()
+            paused = self._spent["paused"] + self._pause_locked()
             current = min(self._before + self._done.total, self._progress.total)
             # What earlier attempts did is not fed: it did not move just now.
             self._rate.feed(now, self._done.total)
@@ -108,14 +112,19 @@ class Meter:
                 current=current,
                 rate=self._rate.rate,
                 estimate=self._rate.estimate(self._progress.total - current),
-                elapsed=now - self._began,
-                ledger=Ledger(**self._spent),
+                # The time of day may go back; what was shown does not.
+                elapsed=max(self._progress.elapsed, (wall - self._since) / SECOND),
+                ledger=Ledger(**self._spent | {"paused": paused}),
                 limited_by=self._limited_by,
                 read=self._read,
                 written=self._written,
                 zeroed=self._zeroed,
                 skipped=self._skipped,
-                sample_time=self._clock.wall(),
+                sample_time=wall,
             )
             self._progress = at_rest(progress) if self._rests else progress
             return self._progress
+
+    def _pause_locked(self) -> float:
+        """How long the pause under way has lasted."""
+        return 0.0 if self._paused_at is None else self._clock.now() - self._paused_at

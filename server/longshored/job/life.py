@@ -8,7 +8,7 @@ new state. A function that has nothing to do returns the very same Job, so
 
 from typing import Any
 
-from ..clock import Instant
+from ..clock import SECOND, Instant
 from ..errors import Kind, ServiceError
 from .model import (
     HISTORY_LENGTH,
@@ -24,7 +24,7 @@ from .model import (
     Transition,
     Worker,
 )
-from .progress import at_rest
+from .progress import Progress, at_rest
 from .replace import replace
 from .states import (
     FINAL,
@@ -65,11 +65,25 @@ def move(
     if job.wanted.resume is not None:
         # Wherever it moves, it does not stand still any more.
         others["wanted"] = replace(others.get("wanted", job.wanted), resume=None)
-    if new not in MOVING:
-        others["progress"] = at_rest(others.get("progress", job.progress))
+    progress = _as_of(job, others.get("progress", job.progress), now)
+    others["progress"] = progress if new in MOVING else at_rest(progress)
     if new in FINAL:
         others |= {"end_time": now, "pending": None, "pauses": (), "worker": None}
     return replace(job, state=new, history=history, **others)
+
+
+def _as_of(job: Job, progress: Progress, now: Instant) -> Progress:
+    """What time alone has changed since a sample: nobody takes one of a job that stands
+    still or queues, and a change must not show less time than was shown before it."""
+    if job.start_time is None:
+        return progress
+    elapsed = max(progress.elapsed, (now - job.start_time) / SECOND)
+    ledger = progress.ledger
+    if job.state in _STANDING:
+        since = max(job.history[-1].time, progress.sample_time)
+        paused = ledger.paused + max(0, now - since) / SECOND
+        ledger = replace(ledger, paused=paused)
+    return replace(progress, elapsed=elapsed, ledger=ledger)
 
 
 def create(job: Job, now: Instant) -> Job:

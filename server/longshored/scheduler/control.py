@@ -47,7 +47,7 @@ class Control:
         self._reports = reports
         self._clock = clock
         self._fail_point = fail_point
-        self._meter = Meter(clock, job.progress)
+        self._meter = Meter(clock, job.progress, job.start_time)
         # Written under _lock, each as one whole value; read without.
         self._lock = threading.Lock()
         self._job = job
@@ -70,7 +70,7 @@ class Control:
         if job.state in MOVING:
             self._meter.go_on()
         else:
-            self._meter.rest()
+            self._meter.rest(is_paused=job.state in _STANDING)
         with self._lock:
             self._job = job
             self._wake_locked()
@@ -220,7 +220,7 @@ class Control:
             raise Cancelled
         if job.state in _STANDING:
             if job.pauses:
-                self._stand(wakeup)
+                self._clock.wait(wakeup, PARKED_SECONDS)
             else:
                 self._reports.unparked(self.claim)
         elif stop is not None or job.pauses:
@@ -228,10 +228,6 @@ class Control:
             self._reports.parked(self.claim, stop)
             if stop is not None:
                 self._forget(stop)
-
-    def _stand(self, wakeup: threading.Event) -> None:
-        with self._meter.time("paused"):
-            self._clock.wait(wakeup, PARKED_SECONDS)
 
     def _forget(self, stop: Stop) -> None:
         """It is on record now as a hold; another may have come meanwhile."""

@@ -180,10 +180,11 @@ class Reports:
 
         self._submit(decide).made()
 
-    def ended(self, claim: Claim, warning: str | None) -> None:
+    def ended(self, claim: Claim, warning: str | None, progress: Progress) -> None:
         """Unwound: flushed, closed, unlocked."""
 
         def change(tx: Transaction, job: Job) -> Job:
+            job = replace(job, progress=progress)
             if warning is not None:
                 job = _warned(job, JobWarning(warning, tx.now))
             return life.ended(job, tx.now)

@@ -287,7 +287,8 @@ class Runner:
         self._end(attempt, warning)
 
     def _end(self, attempt: Attempt, warning: str | None) -> None:
-        self._reports.ended(attempt.control.claim, warning)
+        control = attempt.control
+        self._reports.ended(control.claim, warning, control.meter.sample())
         self._forget(attempt)
 
     def _finalise(self, *members: Attempt) -> None:
