@@ -11,10 +11,23 @@ from tests.support.jobs import MiB, job, progress, queued, running
 
 
 def test_only_what_is_complete_is_a_hundred_percent() -> None:
-    assert words.percent(progress(999, 1000)) == "99 %"
-    assert words.percent(progress(1000, 1000)) == "100 %"
-    assert words.percent(progress(0, 0)) == "100 %"
-    assert words.percent(progress(5, None)) == words.NONE
+    assert words.percent_of(progress(999, 1000)) == "99 %"
+    assert words.percent_of(progress(1000, 1000)) == "100 %"
+    assert words.percent_of(progress(0, 0)) == "100 %"
+    assert words.percent_of(progress(5, None)) == words.NONE
+
+
+@pytest.mark.parametrize("state", ["SUCCEEDED", "PENDING", "WAITING", "READY"])
+def test_a_job_that_has_done_its_work_is_at_a_hundred_percent(state: str) -> None:
+    assert words.percent(job("a", state, progress=progress(1000, 1000))) == "100 %"
+    assert words.percent(job("a", state, progress=progress(999, 1000))) == "99 %"
+
+
+@pytest.mark.parametrize("state", ["FAILED", "CANCELLED", "ABORTING", "RUNNING"])
+def test_any_other_is_not(state: str) -> None:
+    assert words.percent(job("a", state, progress=progress(1000, 1000))) == "99 %"
+    assert words.percent(job("a", state, progress=progress(0, 0))) == "99 %"
+    assert words.percent(job("a", state, progress=progress(500, 1000))) == "50 %"
 
 
 def test_progress_is_counted_in_its_unit() -> None:

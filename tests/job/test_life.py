@@ -299,3 +299,19 @@ def test_elapsed_goes_on_in_the_queue_and_never_back() -> None:
 def test_a_job_that_never_started_has_no_time_elapsed() -> None:
     ended = life.cancel(in_state(State.QUEUED), Ask("ada", NOW + 5 * SECOND))
     assert ended.progress.elapsed == 0
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.CANCELLED])
+def test_a_job_that_did_not_succeed_never_shows_all_as_done(state: State) -> None:
+    shown = in_state(state, progress=Progress(current=1000, total=1000)).progress
+    assert (shown.current, shown.total) == (999, 1000)
+    some = Progress(current=400, total=1000)
+    assert in_state(state, progress=some).progress == some
+    nothing = Progress(current=0, total=0, total_is_final=True)
+    assert in_state(state, progress=nothing).progress == nothing
+
+
+@pytest.mark.parametrize("state", [State.WAITING, State.PENDING, State.SUCCEEDED])
+def test_a_job_that_has_done_its_work_shows_all_of_it(state: State) -> None:
+    done = Progress(current=1000, total=1000)
+    assert in_state(state, progress=done).progress == done

@@ -211,3 +211,17 @@ def test_the_last_word_of_a_failed_job_has_what_its_unwinding_counted(
     job = house.create("a")
     ended = house.wait(job, S.FAILED)
     assert (ended.progress.written, ended.progress.elapsed) == (7, 3)
+
+
+def test_a_job_that_fails_when_all_was_copied_is_short_of_all(
+    house: House, driver: Scripted
+) -> None:
+    def run(context: Context) -> None:
+        context.meter.expect(1000)
+        context.meter.done(0, 1000)
+
+    driver.script("a", run=run, prepare=raising(ValueError("gone")))
+    job = house.create("a", auto_finalize=False)
+    assert house.wait(job, S.PENDING).progress.current == 1000
+    house.apply(Verb.FINALIZE, job)
+    assert house.wait(job, S.FAILED).progress.current == 999

@@ -24,7 +24,7 @@ from .model import (
     Transition,
     Worker,
 )
-from .progress import Progress, at_rest
+from .progress import Progress, at_rest, short_of_all
 from .replace import replace
 from .states import (
     FINAL,
@@ -282,7 +282,8 @@ def ended(job: Job, now: Instant, reason: str = "", actor: str = SYSTEM) -> Job:
     assert cause is not None, "a job ends badly for a reason"
     cancelled = cause.kind in (Kind.CANCELLED_BY_USER, Kind.GROUP_MEMBER_FAILED)
     final = State.CANCELLED if cancelled else State.FAILED
-    return move(job, final, now, reason or cause.message, actor)
+    progress = short_of_all(job.progress)
+    return move(job, final, now, reason or cause.message, actor, progress=progress)
 
 
 def succeeded(job: Job, now: Instant, **others: Any) -> Job:

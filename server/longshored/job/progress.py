@@ -90,6 +90,15 @@ def at_rest(progress: Progress) -> Progress:
     return progress if resting == progress else resting
 
 
+def short_of_all(progress: Progress) -> Progress:
+    """As a job shows it that did not succeed. All may have been copied, but nobody can
+    see the result: the last unit stays undone, so that nothing that divides the two
+    says 100 % of a failed job."""
+    if not 0 < progress.total <= progress.current:
+        return progress
+    return replace(progress, current=progress.total - 1)
+
+
 # A rate looks back about so long: a shorter memory makes the ETA jump with every
 # flush, a longer one answers a changed speed limit too late.
 RATE_MEMORY_SECONDS = 5.0

@@ -113,7 +113,7 @@ def _fitting(job: job_pb2.Job, room: int) -> list[str]:
 
 def _texts(job: job_pb2.Job) -> list[str]:
     """What to say, the most important first."""
-    texts = [words.percent(job.progress), words.amount(job.progress)]
+    texts = [words.percent(job), words.amount(job.progress)]
     if remark := words.remark(job):
         return [one_line(remark), *texts]
     if (rate := words.rate(job)) != words.NONE:

@@ -64,7 +64,7 @@ class Plain(Silent):
 def line(job: job_pb2.Job) -> list[str]:
     parts = [job.job_id, words.state(job)]
     if job.progress.HasField("total"):
-        parts += [words.percent(job.progress), words.amount(job.progress)]
+        parts += [words.percent(job), words.amount(job.progress)]
     if (rate := words.rate(job)) != words.NONE:
         parts.append(rate)
     if (eta := words.eta(job)) != words.NONE:

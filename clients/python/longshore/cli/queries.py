@@ -34,7 +34,7 @@ def columns(now: float) -> list[Column]:
         Column("JOB", lambda job: job.job_id),
         Column("KIND", lambda job: job.job_type, drop=5),
         Column("STATE", words.state, color=words.state_color),
-        Column("DONE", lambda job: words.percent(job.progress), is_number=True),
+        Column("DONE", words.percent, is_number=True),
         Column("RATE", words.rate, is_number=True, drop=3),
         Column("ETA", words.eta_middle, drop=2),
         Column("AGE", age, is_number=True, drop=4),
@@ -129,7 +129,7 @@ def job_lines(job: job_pb2.Job) -> list[str]:
             ("kind", job.job_type),
             ("state", words.state(job)),
             ("why", of_job(job) if job.HasField("error") else words.remark(job)),
-            ("done", f"{words.percent(progress)} ({words.amount(progress)})"),
+            ("done", f"{words.percent(job)} ({words.amount(progress)})"),
             ("rate", words.rate(job).replace(words.NONE, "")),
             ("limit", format_rate(limit) if limit else ""),
             ("limited by", words.limited_by(job)),
@@ -237,7 +237,7 @@ def reasons(job: job_pb2.Job, blocker: job_pb2.Job | None) -> Iterator[tuple[str
         yield "waits", words.pending(job.pending)
         yield "for", words.place(job.pending.node_uri)
     if blocker is not None:
-        done = words.percent(blocker.progress)
+        done = words.percent(blocker)
         eta = words.eta(blocker)
         yield "behind", f"{blocker.job_id} {words.state(blocker)} {done}, eta {eta}"
     for pause in job.pauses:

@@ -141,9 +141,10 @@ def as_lines(value: Value) -> list[str]:
             return [f"{when}  {value.kind.lower():<8}  {job_line(value.job)}"]
         case Progress():
             sample = job_pb2.Job(progress=value.progress)
+            done = words.percent_of(value.progress)
             when = clock(value.progress.sample_time.ToNanoseconds() / 1e9)
             return [
-                f"{when}  progress  {value.job_id}  {words.percent(value.progress)}  "
+                f"{when}  progress  {value.job_id}  {done}  "
                 f"{words.amount(value.progress)}  {words.rate(sample)}"
             ]
         case Snapshot():

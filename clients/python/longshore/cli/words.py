@@ -67,13 +67,28 @@ def size(count: int) -> str:
     return short if count < 1024 else f"{short} ({count} bytes)"
 
 
-def percent(progress: job_progress_pb2.JobProgress) -> str:
+# Where all work of a job's own is done. Others may have counted all of it and still
+# fail: 100 % would be a promise.
+_COMPLETE = {
+    job_pb2.JOB_STATE_SUCCEEDED,
+    job_pb2.JOB_STATE_PENDING,
+    job_pb2.JOB_STATE_WAITING,
+    job_pb2.JOB_STATE_READY,
+    job_pb2.JOB_STATE_STANDBY,
+}
+
+
+def percent(job: job_pb2.Job) -> str:
     """Rounded down: 100 % is said only of what is complete."""
+    return percent_of(job.progress, 100 if job.state in _COMPLETE else 99)
+
+
+def percent_of(progress: job_progress_pb2.JobProgress, most: int = 100) -> str:
+    """The same of a sample, which does not say what state its job is in."""
     if not progress.HasField("total"):
         return NONE
-    if progress.total == 0:
-        return "100 %"
-    return f"{100 * progress.current // progress.total} %"
+    share = 100 * progress.current // progress.total if progress.total else 100
+    return f"{min(share, most)} %"
 
 
 def counted(progress: job_progress_pb2.JobProgress, count: int) -> str:
