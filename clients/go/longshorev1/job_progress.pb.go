@@ -222,7 +222,8 @@ type JobProgress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Output only. What current and total count.
 	Unit ProgressUnit `protobuf:"varint,1,opt,name=unit,proto3,enum=longshore.v1.ProgressUnit" json:"unit,omitempty"`
-	// Output only. Work done. Never more than total, never counted twice.
+	// Output only. Work done. Never more than total, never counted twice. Of a job
+	// that did not succeed less than total, unless there was nothing to do.
 	Current int64 `protobuf:"varint,2,opt,name=current,proto3" json:"current,omitempty"`
 	// Output only. Work in all. Absent: not known yet.
 	Total *int64 `protobuf:"varint,3,opt,name=total,proto3,oneof" json:"total,omitempty"`
@@ -517,7 +518,8 @@ func (x *JobEta) GetBasis() EtaBasis {
 	return EtaBasis_ETA_BASIS_UNSPECIFIED
 }
 
-// JobLedger is where the time of a job went.
+// JobLedger is where the time of a job went. Workers side by side add up, so accounts
+// may exceed the time elapsed.
 type JobLedger struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Output only. In the queue, for any reason but a hold.
