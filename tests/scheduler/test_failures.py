@@ -4,11 +4,14 @@ from dataclasses import replace
 
 from longshored.drivers.base import Cancelled, Context
 from longshored.errors import Kind, ServiceError
-from longshored.job.model import Holder, Worker
+from longshored.job.model import Holder, Window, Worker
 from longshored.job.nodes import IoStatus
+from longshored.job.spec import PullStatus
 from longshored.job.states import FINAL, State, Verb
 from longshored.store.transaction import Transaction
+from tests.scheduler.conftest import OpenHouse
 from tests.scheduler.house import House
+from tests.support.clock import FakeClock
 from tests.support.drivers import Gate, Scripted, Steady, in_turn, raising
 
 S = State
@@ -182,17 +185,69 @@ def test_progress_and_status_of_a_checkpoint_are_durable(
     def run(context: Context) -> None:
         context.meter.expect(100)
         context.meter.done(0, 40)
-        context.save(b"forty")
+        context.save(b"forty", PullStatus(published_bytes=40))
+        context.save(b"forty and no news")
         gate(context)
 
     driver.script("a", run=run)
     job = house.create("a")
     assert gate.reached.wait(20)
     assert house.get(job).progress.current == 40
+    assert house.get(job).status == PullStatus(published_bytes=40)
     assert house.scheduler.progress(job.number) is not None
     gate.open.set()
     house.wait(job, S.SUCCEEDED)
     assert house.scheduler.progress(job.number) is None
+
+
+def test_a_checkpoint_leaves_the_revision_that_somebody_expects(
+    house: House, driver: Scripted
+) -> None:
+    begun, saved = Gate(), Gate()
+
+    def run(context: Context) -> None:
+        begun(context)
+        context.save(b"one", PullStatus(published_bytes=1))
+        saved(context)
+
+    driver.script("a", run=run)
+    job = house.create("a")
+    assert begun.reached.wait(20)
+    before = house.get(job)
+    begun.open.set()
+    assert saved.reached.wait(20)
+    after = house.apply(Verb.PAUSE, job, expected_revision=before.revision)
+    assert after.revision == before.revision + 1
+    # The change that comes next tells of it.
+    assert after.status == PullStatus(published_bytes=1)
+    saved.open.set()
+    house.apply(Verb.RESUME, job)
+    house.wait(job, S.SUCCEEDED)
+    revisions = [change.revision for change in house.changes]
+    assert revisions == list(range(1, len(revisions) + 1))
+
+
+def test_a_window_that_closes_takes_nothing_back_of_a_checkpoint(
+    open_house: OpenHouse, driver: Scripted
+) -> None:
+    clock = FakeClock()
+    house = open_house(clock=clock)
+    saved, steady = Gate(), Steady()
+
+    def run(context: Context) -> None:
+        context.save(b"one", PullStatus(published_bytes=1))
+        saved(context)
+        steady(context)
+
+    driver.script("a", run=run)
+    # From midnight, which it is, for one hour a day.
+    job = house.create("a", windows=(Window(0, 60),))
+    assert saved.reached.wait(20)
+    saved.open.set()
+    clock.advance(3600)
+    assert house.wait(job, S.PAUSED).status == PullStatus(published_bytes=1)
+    house.apply(Verb.CANCEL, job)
+    house.wait(job, S.CANCELLED)
 
 
 def test_a_failed_attempt_frees_its_nodes(house: House, driver: Scripted) -> None:

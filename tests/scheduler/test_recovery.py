@@ -7,6 +7,7 @@ import pytest
 from longshored.drivers.base import Context
 from longshored.errors import Kind, ServiceError
 from longshored.job.model import PendingReason
+from longshored.job.spec import PullStatus
 from longshored.job.states import State, Verb
 from longshored.scheduler.failpoints import FAIL_POINTS
 from longshored.scheduler.newjob import OnConflict
@@ -62,7 +63,9 @@ def test_a_running_job_goes_on_by_itself_from_its_checkpoint(
     gate = lives.gate()
 
     def run(context: Context) -> None:
-        context.save(b"half way")
+        context.meter.expect(100)
+        context.meter.done(0, 50)
+        context.save(b"half way", PullStatus(published_bytes=50))
         gate(context)
 
     driver.script("a", run=run)
@@ -73,6 +76,10 @@ def test_a_running_job_goes_on_by_itself_from_its_checkpoint(
     after = lives.crash(house)
     ended = after.wait(job, S.SUCCEEDED)
     assert seen == [(2, b"half way")]
+    adopted = next(change.job for change in after.changes)
+    assert adopted.state is S.QUEUED
+    assert adopted.progress.current == 50
+    assert adopted.status == PullStatus(published_bytes=50)
     assert [step.reason for step in ended.history][:4] == [
         "created",
         "started",

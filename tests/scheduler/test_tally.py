@@ -10,7 +10,7 @@ from longshored.clock import SECOND
 from longshored.drivers.meter import Meter
 from longshored.errors import Kind
 from longshored.job import life
-from longshored.job.model import Failure, Holder, Job, Pause, Worker
+from longshored.job.model import Failure, Holder, Job, Options, Pause, Worker
 from longshored.job.progress import Ledger, Progress
 from longshored.job.states import State
 from longshored.scheduler.progress import Running
@@ -28,7 +28,8 @@ class Books:
     """A tally, and a store's word on one job's changes."""
 
     def __init__(self, *running: Running) -> None:
-        self.tally = JobTally(lambda: running)
+        self.running = list(running)
+        self.tally = JobTally(lambda: self.running)
         self.job: Job | None = None
 
     def tells(self, job: Job) -> Job:
@@ -154,8 +155,12 @@ def ages(books: Books, *seconds: int) -> Iterable[float]:
 def test_the_age_of_a_checkpoint_grows_until_the_next(books: Books) -> None:
     job = books.tells(running())
     assert ages(books, 0, 9) == [0.0, 9.0]
-    books.tells(progressed(job, MONDAY + 9 * SECOND, read=1))
+    meter = Meter(FakeClock())
+    books.running.append(Running(7, "job-1", meter, MONDAY + 9 * SECOND))
     assert ages(books, 9, 10) == [0.0, 1.0]
+    # A change of its options saves nothing.
+    books.tells(replace(job, options=Options(priority=1)))
+    assert ages(books, 10) == [1.0]
 
 
 def test_a_job_that_does_not_work_has_no_checkpoint_to_worry_about(

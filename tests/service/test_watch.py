@@ -13,6 +13,7 @@ from longshore.v1 import job_service_pb2 as pb
 from longshored.app.daemon import Tuning
 from longshored.config.settings import WatchSettings
 from longshored.drivers.base import Context
+from longshored.job.spec import PullStatus
 from longshored.service.watchers import Clamp, Pace
 from longshored.store.retain import Retention
 from tests.service.conftest import Open
@@ -75,6 +76,7 @@ def test_w03_progress_moves_no_revision(open_daemon: Open, driver: Scripted) -> 
         context.meter.expect(1000)
         for step in range(10):
             context.meter.done(step * 10, 10)
+            context.save(b"%d" % step, PullStatus(published_bytes=step * 10 + 10))
         steady(context)
 
     steady = Steady()
@@ -87,6 +89,16 @@ def test_w03_progress_moves_no_revision(open_daemon: Open, driver: Scripted) -> 
         sample = watch.next_of("progress")
     assert sample.progress.samples[0].progress.current == 100
     assert cursor_of(stubs).revision == running.revision
+    # Whoever asks is told of it all the same.
+    got = stubs.jobs.GetJob(pb.GetJobRequest(job_id="a")).job
+    waited = stubs.jobs.WaitJob(
+        pb.WaitJobRequest(job_id="a", states=[job_pb2.JOB_STATE_RUNNING])
+    ).job
+    (listed,) = stubs.jobs.ListJobs(pb.ListJobsRequest()).jobs
+    for job in (got, waited, listed):
+        assert job.revision == running.revision
+        assert job.progress.current == 100
+        assert job.info.block.pull.status.published_bytes == 100
     steady.finish.set()
     stubs.close()
 

@@ -6,7 +6,9 @@ import pytest
 
 from longshored.errors import Kind, ServiceError
 from longshored.job import life
-from longshored.job.model import Job
+from longshored.job.model import Job, Options
+from longshored.job.progress import Progress
+from longshored.job.spec import PullStatus
 from longshored.job.states import State
 from longshored.store.change import ChangeKind
 from longshored.store.transaction import Remembered, Transaction
@@ -193,6 +195,42 @@ def test_a_checkpoint_moves_no_revision(store: Store) -> None:
     job = store.add(a_job())
     store.journal.run(lambda tx: tx.save_checkpoint(job.number, 1, b"here"))
     assert store.reader.head() == 1
+
+
+def test_progress_is_kept_and_moves_no_revision(store: Store) -> None:
+    job = store.add(a_job())
+    store.told.clear()
+    status, progress = PullStatus(published_bytes=7), Progress(current=7)
+    store.journal.run(lambda tx: tx.note_progress(job, status, progress))
+    noted = replace(job, status=status, progress=progress)
+    assert store.reader.get(job.job_id) == noted
+    assert (store.reader.head(), store.told) == (1, [])
+    # What was made of the job before is right still.
+    assert store.put(replace(noted, options=Options(priority=7))).revision == 2
+
+
+def test_progress_takes_nothing_back_that_was_decided_meanwhile(store: Store) -> None:
+    job = store.add(a_job())
+
+    def body(tx: Transaction) -> None:
+        tx.put(replace(job, options=Options(priority=7)))
+        tx.note_progress(job, None, Progress(current=7))
+
+    store.journal.run(body)
+    found = store.reader.get(job.job_id)
+    assert (found.options.priority, found.progress.current) == (7, 7)
+
+
+def test_progress_of_a_body_that_fails_is_not_kept(store: Store) -> None:
+    job = store.add(a_job())
+
+    def body(tx: Transaction) -> None:
+        tx.note_progress(job, None, Progress(current=7))
+        raise ServiceError(Kind.INTERNAL, "on purpose")
+
+    refused(store, Kind.INTERNAL, body)
+    assert store.reader.get(job.job_id) == job
+    assert store.journal.run(lambda tx: tx.by_number(job.number)) == job
 
 
 def test_the_checkpoint_of_an_older_claim_is_refused(store: Store) -> None:

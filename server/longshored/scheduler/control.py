@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..clock import Clock
+from ..clock import Clock, Instant
 from ..drivers.base import Cancelled, FailPoint, Stopping
 from ..drivers.meter import Meter
 from ..errors import ServiceError
@@ -48,6 +48,8 @@ class Control:
         self._clock = clock
         self._fail_point = fail_point
         self._meter = Meter(clock, job.progress, job.start_time)
+        # Written by whoever saves, as one whole value; for any to look at.
+        self.saved_time: Instant | None = None
         # Written under _lock, each as one whole value; read without.
         self._lock = threading.Lock()
         self._job = job
@@ -161,7 +163,9 @@ class Control:
 
     def save(self, state: bytes, status: Status | None = None) -> None:
         self._fail_point("job.saving")
-        self._reports.saved(self.claim, state, status, self._meter.sample())
+        sample = self._meter.sample()
+        self._reports.saved(self.claim, state, status, sample)
+        self.saved_time = sample.sample_time
         self._fail_point("job.saved")
 
     def warn(self, text: str, node_uri: str = "") -> None:

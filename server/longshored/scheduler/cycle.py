@@ -82,8 +82,8 @@ class Cycle:
         self._decisions.seal(tx)
         if not self.is_open:
             return
-        for job in self._shifts.due(tx.now):
-            self._decisions.put(tx, turned(job, tx.now))
+        for number in self._shifts.due(tx.now):
+            self._decisions.put(tx, turned(tx.by_number(number), tx.now))
         for decision in self._queue.decide(tx.now):
             match decision:
                 case Start(number):

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from ..clock import Clock
+from ..clock import Clock, Instant
 from ..drivers.meter import Meter
 from ..job.progress import Progress
 
@@ -22,11 +22,12 @@ STILL = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A job at work, and where it counts."""
+    """A job at work, where it counts, and when this attempt saved a checkpoint last."""
 
     number: int
     job_id: str
     meter: Meter
+    saved_time: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True)

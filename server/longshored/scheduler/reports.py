@@ -111,12 +111,14 @@ class Reports:
     def saved(
         self, claim: Claim, state: bytes, status: Status | None, progress: Progress
     ) -> None:
-        def change(tx: Transaction, job: Job) -> Job:
-            tx.save_checkpoint(claim.number, claim.worker.epoch, state)
-            status_now = job.status if status is None else status
-            return replace(job, status=status_now, progress=progress)
+        """How far the job is, beside it: no change that anybody hears of."""
 
-        self._write(claim, change)
+        def decide(tx: Transaction) -> None:
+            job = _mine(tx, claim)
+            tx.save_checkpoint(claim.number, claim.worker.epoch, state)
+            tx.note_progress(job, job.status if status is None else status, progress)
+
+        self._submit(decide).made()
 
     def warned(self, claim: Claim, text: str, node_uri: str) -> None:
         def change(tx: Transaction, job: Job) -> Job:

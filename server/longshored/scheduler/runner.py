@@ -103,7 +103,9 @@ class Runner:
     def running(self) -> list[Running]:
         with self._lock:
             controls = [attempt.control for attempt in self._attempts.values()]
-        return [Running(c.claim.number, c.job_id, c.meter) for c in controls]
+        return [
+            Running(c.claim.number, c.job_id, c.meter, c.saved_time) for c in controls
+        ]
 
     def control(self, number: int) -> Control | None:
         attempt = self._attempts.get(number)

@@ -35,14 +35,13 @@ class Shifts:
     def next_time(self) -> Instant | None:
         return self._line.first()
 
-    def due(self, now: Instant) -> list[Job]:
+    def due(self, now: Instant) -> list[int]:
         """Jobs whose windows have changed, as `turned` wants them."""
         found = []
         while (first := self._line.first()) is not None and first <= now:
             number = self._line.pop()
-            job = self._jobs[number]
-            self._line.push(number, _next_change(job, now))
-            found.append(job)
+            self._line.push(number, _next_change(self._jobs[number], now))
+            found.append(number)
         return found
 
 

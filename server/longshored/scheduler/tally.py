@@ -97,11 +97,12 @@ class JobTally:
                     self._note_locked(change)
 
     def look(self, now: Instant) -> Totals:
-        samples = [(one.number, one.meter.sample()) for one in self._running()]
+        samples = [(one, one.meter.sample()) for one in self._running()]
         with self._lock:
-            for number, progress in samples:
-                if (live := self._live.get(number)) is not None:
+            for one, progress in samples:
+                if (live := self._live.get(one.number)) is not None:
                     self._count_locked(live, progress)
+                    live.saved_at = max(live.saved_at, one.saved_time or 0)
             return Totals(
                 moves=dict(self._moves),
                 bytes=dict(self._bytes),
@@ -119,14 +120,11 @@ class JobTally:
         live = self._live.get(job.number)
         if live is None:
             live = self._live[job.number] = _Live(job, Progress(), change.time)
-        saved = job.progress.sample_time != live.job.progress.sample_time
         live.job = job
         self._count_locked(live, job.progress)
         if job.state is not change.previous:
             self._moves[Move(job.kind, job.state, _reason(job))] += 1
             self._time_locked(change)
-            saved = True
-        if saved:
             live.saved_at = change.time
         if job.is_final:
             del self._live[job.number]

@@ -14,7 +14,9 @@ from types import MappingProxyType
 from ..clock import Instant
 from ..errors import Kind, ServiceError
 from ..job.model import Job
+from ..job.progress import Progress
 from ..job.replace import replace
+from ..job.spec import Status
 from .change import Change, ChangeKind
 from .faults import translated
 from .limits import SetLimit
@@ -69,7 +71,7 @@ class Batch:
 
     @property
     def is_empty(self) -> bool:
-        return not (self.changes or self.requests or self.checkpoints or self.limits)
+        return not (self.records or self.requests or self.checkpoints or self.limits)
 
 
 _BY_NUMBER = "SELECT record FROM jobs WHERE number = ?"
@@ -201,6 +203,19 @@ class Transaction:
                 actual=epoch,
             )
         self._overlay.set(self.batch.checkpoints, number, Checkpoint(epoch, state))
+
+    def note_progress(
+        self, job: Job, status: Status | None, progress: Progress
+    ) -> None:
+        """Keep how far a job is. Progress is not a change: its revision stays, and
+        so does whatever else was decided about it meanwhile."""
+        stored = self.by_number(job.number)
+        noted = replace(stored, status=status, progress=progress)
+        record = encode(noted)
+        self._note_before(stored)
+        self._overlay.set(self.batch.after, noted.number, noted)
+        self._overlay.set(self.batch.records, noted.number, record)
+        self._overlay.set(self._live.jobs, noted.number, noted)
 
     def set_limit(self, device: str, limit: SetLimit | None) -> None:
         """Keep what a call set for a device, '' for the daemon; None: forget it."""
