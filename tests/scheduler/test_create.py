@@ -161,6 +161,42 @@ def test_return_existing_refuses_where_another_thing_is_done(
     busy.finish.set()
 
 
+def test_who_holds_is_named_before_who_waits(house: House, busy: Steady) -> None:
+    house.create("a", on_conflict=OnConflict.QUEUE)
+    error = refused(house, "a")
+    assert error.message == "/images/a.qcow2 is in use by job holder (RUNNING)"
+    assert error.facts["blocking_job_id"] == "holder"
+    new = house.new("a", on_conflict=OnConflict.RETURN_EXISTING)
+    assert house.scheduler.create(new, ALICE).job.job_id == "holder"
+    busy.finish.set()
+
+
+def test_a_node_that_another_job_only_waits_for_is_awaited(
+    house: House, driver: Scripted, busy: Steady
+) -> None:
+    driver.script("b", nodes=(node("a"), node("b")))
+    waiting = house.create("b", on_conflict=OnConflict.QUEUE)
+    driver.script("c", nodes=(node("b"),))
+    error = refused(house, "c")
+    assert error.message == (
+        f"/images/b.qcow2 is awaited by job {waiting.job_id} (QUEUED)"
+    )
+    assert error.facts["blocking_job_id"] == waiting.job_id
+    busy.finish.set()
+
+
+def test_return_existing_answers_nobody_who_only_waits(
+    house: House, driver: Scripted, busy: Steady
+) -> None:
+    nodes = (node("a"), node("b"))
+    driver.script("b", nodes=nodes)
+    waiting = house.create("b", on_conflict=OnConflict.QUEUE)
+    driver.script("b", nodes=nodes[1:])
+    error = refused(house, "b", on_conflict=OnConflict.RETURN_EXISTING)
+    assert error.facts["blocking_job_id"] == waiting.job_id
+    busy.finish.set()
+
+
 def test_a_request_made_twice_makes_one_job(house: House) -> None:
     first = house.create("a", request_id="r1", body="same")
     again = house.scheduler.create(house.new("a"), ALICE, request_id="r1", body="same")

@@ -13,12 +13,11 @@ from ..drivers.base import Driver
 from ..errors import Kind, ServiceError, field_invalid
 from ..job import life
 from ..job.model import Group, Job
-from ..job.nodes import Node
 from ..job.replace import replace
 from ..job.states import State
 from ..store.transaction import Transaction
 from .decide import Body, Decisions
-from .holds import Blocker, Holds
+from .holds import END_OF_LINE, Blocker, Holds
 from .ids import RandomBytes, check_job_id, uuid7
 from .newjob import (
     MAX_MEMBERS,
@@ -34,9 +33,6 @@ from .newjob import (
 from .pick import is_foreign
 from .reports import foreign
 from .settings import Settings
-
-END_OF_LINE = 1 << 63
-"""The place in line of a job that has no number yet: behind everyone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,17 +199,27 @@ class Admission:
         predecessors = _predecessors(tx, candidate.new, prefix)
         if candidate.draft.on_conflict_queue:
             return None
-        blockers = self._queue.holds.blockers(
-            candidate.draft.nodes, END_OF_LINE, predecessors
-        )
         first: Blocker | None = None
-        for blocker in blockers:
-            if _repeats(candidate.new, holder := tx.by_number(blocker.number)):
-                return holder
+        refusers = self._queue.holds.refusers(candidate.draft.nodes, predecessors)
+        for blocker in refusers:
+            other = tx.by_number(blocker.number)
+            if self._queue.holds_nodes(other.number) and _repeats(candidate.new, other):
+                return other
             first = first or blocker
         if first is not None:
-            raise _busy(first, tx.by_number(first.number))
+            raise self._busy(first, tx.by_number(first.number))
         return None
+
+    def _busy(self, blocker: Blocker, other: Job) -> ServiceError:
+        uri = blocker.clash.wanted.uri
+        how = "in use" if self._queue.holds_nodes(other.number) else "awaited"
+        return ServiceError(
+            Kind.TARGET_BUSY,
+            f"{uri} is {how} by job {other.job_id} ({other.state.value})",
+            target=uri,
+            blocking_job_id=other.job_id,
+            permission=_names(blocker),
+        )
 
     def _check_room(self, more: int, caller: Caller) -> None:
         there, limit = len(self._queue), self.max_jobs
@@ -317,22 +323,11 @@ def _predecessors(tx: Transaction, new: NewJob, prefix: str) -> list[int]:
     return numbers
 
 
-def _repeats(new: NewJob, holder: Job) -> bool:
+def _repeats(new: NewJob, other: Job) -> bool:
     return (
         new.on_conflict is OnConflict.RETURN_EXISTING
-        and holder.kind == new.kind
-        and holder.spec == new.spec
-    )
-
-
-def _busy(blocker: Blocker, holder: Job) -> ServiceError:
-    node: Node = blocker.clash.wanted
-    return ServiceError(
-        Kind.TARGET_BUSY,
-        f"{node.uri} is in use by job {holder.job_id} ({holder.state.value})",
-        target=node.uri,
-        blocking_job_id=holder.job_id,
-        permission=_names(blocker),
+        and other.kind == new.kind
+        and other.spec == new.spec
     )
 
 

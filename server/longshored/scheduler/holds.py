@@ -10,10 +10,14 @@ and nobody waits for anyone behind it: there is no circle.
 from bisect import bisect_left, insort
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from ..job.nodes import Clash, Node, clash
 
 Nodes = tuple[Node, ...]
+
+END_OF_LINE = 1 << 63
+"""The place in line of a job that has no number yet: behind everyone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +73,37 @@ class Holds:
         self, nodes: Nodes, before: int, besides: Collection[int] = ()
     ) -> Iterator[Blocker]:
         """Everyone in the way: claimers, the nearest first, then holders."""
-        for number in self._line(nodes, before):
-            if number not in besides and number != before:
+        everyone = chain(self._claiming(nodes, before), self._holding(nodes))
+        return self._clashing(nodes, everyone, {before, *besides})
+
+    def refusers(
+        self, nodes: Nodes, besides: Collection[int] = ()
+    ) -> Iterator[Blocker]:
+        """Who keeps out a job that will not wait: holders, then the whole line."""
+        everyone = chain(self._holding(nodes), self._claiming(nodes, END_OF_LINE))
+        return self._clashing(nodes, everyone, besides)
+
+    def _clashing(
+        self, nodes: Nodes, numbers: Iterable[int], besides: Collection[int]
+    ) -> Iterator[Blocker]:
+        for number in numbers:
+            if number not in besides:
                 for node in nodes:
                     found = self._clash(node, number)
                     if found is not None:
                         yield Blocker(number, found)
                         break
 
-    def _line(self, nodes: Nodes, before: int) -> Iterator[int]:
+    def _claiming(self, nodes: Nodes, before: int) -> Iterator[int]:
         for key in sorted(_keys(nodes)):
             claimers = self._claimers.get(key, [])
             # By index, from the end: a line may be long, and is seldom read far.
             for index in range(bisect_left(claimers, before) - 1, -1, -1):
                 yield claimers[index]
+
+    def _holding(self, nodes: Nodes) -> Iterator[int]:
         for key in sorted(_keys(nodes)):
-            yield from sorted(self._holders.get(key, ()))
+            yield from self.holders(key)
 
     def _clash(self, node: Node, number: int) -> Clash | None:
         found = (clash(node, held) for held in self._nodes[number])

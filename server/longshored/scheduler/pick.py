@@ -15,7 +15,7 @@ from ..clock import SECOND, Instant
 from ..job.model import Job, Pending, PendingReason
 from ..job.states import State
 from . import windows
-from .holds import Blocker, Holds, Nodes
+from .holds import END_OF_LINE, Blocker, Holds, Nodes
 from .line import Line
 from .slots import Slots, devices_of
 
@@ -93,6 +93,10 @@ class Queue:
     def job(self, number: int) -> Job | None:
         return self._jobs.get(number)
 
+    def holds_nodes(self, number: int) -> bool:
+        """It has its nodes; else it has none of them, and may be in line."""
+        return number in self._held
+
     def numbers(self) -> list[int]:
         return list(self._jobs)
 
@@ -119,7 +123,7 @@ class Queue:
         is_free = not self.slots.are_full and all(
             self.slots.has(node.device) for node in nodes if node.device
         )
-        if is_free and self.holds.blocker(nodes, 1 << 63) is None:
+        if is_free and self.holds.blocker(nodes, END_OF_LINE) is None:
             return 0
         return 1 + sum(
             job.options.priority >= priority
@@ -364,7 +368,7 @@ class Queue:
 
     def held_by(self, blocker: Blocker) -> Pending:
         job_id = self._jobs[blocker.number].job_id
-        verb = "held" if blocker.number in self._held else "awaited"
+        verb = "held" if self.holds_nodes(blocker.number) else "awaited"
         uri = blocker.clash.wanted.uri
         message = f"{uri} is {verb} by job {job_id}"
         return Pending(PendingReason.HOLD, message, job_id, node_uri=uri)

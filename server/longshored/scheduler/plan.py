@@ -3,8 +3,8 @@
 from ..drivers.base import Plan
 from ..job.model import Pending
 from ..store.transaction import Transaction
-from .admission import END_OF_LINE
 from .decide import Body
+from .holds import END_OF_LINE
 from .newjob import NewJob, Planned
 from .pick import Queue
 
