@@ -21,6 +21,7 @@ from longshored.job.model import (
     Transition,
     Wanted,
 )
+from longshored.job.nodes import IoStatus
 from longshored.job.progress import Estimate, Ledger, LimitedBy, Progress
 from longshored.job.states import (
     FINAL,
@@ -33,6 +34,7 @@ from longshored.job.states import (
     verbs_allowed,
 )
 from tests.job.jobs import ASK, BROKEN, HELD, NOW, WORKER, a_job, in_state
+from tests.support.drivers import node
 
 CELLS = [(verb, state) for verb in Verb for state in State]
 
@@ -164,6 +166,17 @@ def test_a_paused_job_runs_when_the_last_holder_lets_go() -> None:
     job = life.hold(life.hold(in_state(State.RUNNING), HELD), window)
     assert life.resume(job, ASK).pauses == (window,)
     assert life.let_go(life.resume(job, ASK), (Holder.WINDOW,)).pauses == ()
+
+
+def test_a_node_in_trouble_is_well_again_when_its_error_is_let_go() -> None:
+    full = replace(node("a"), io_status=IoStatus.NOSPACE)
+    job = replace(in_state(State.RUNNING), nodes=(full, node("b", reads=True)))
+    for holder in (Holder.WINDOW, Holder.ERROR_POLICY):
+        job = life.hold(job, Pause(holder, "", NOW, life.SYSTEM))
+    opened = life.let_go(job, (Holder.WINDOW,))
+    assert opened.nodes == job.nodes
+    resumed = life.resume(opened, ASK)
+    assert [one.io_status for one in resumed.nodes] == [IoStatus.OK, IoStatus.OK]
 
 
 def test_who_resumes_is_in_the_history() -> None:

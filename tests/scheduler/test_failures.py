@@ -128,7 +128,7 @@ def test_policy_stop_pauses_until_the_operator_resumes(
     assert paused.pauses[0].reason == "Full (/images/a)"
     assert paused.nodes[0].io_status is IoStatus.NOSPACE
     house.apply(Verb.RESUME, job)
-    house.wait(job, S.SUCCEEDED)
+    assert house.wait(job, S.SUCCEEDED).nodes[0].io_status is IoStatus.OK
 
 
 def test_warnings_of_a_worker_are_kept_the_last_ones(

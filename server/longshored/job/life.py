@@ -24,6 +24,7 @@ from .model import (
     Transition,
     Worker,
 )
+from .nodes import IoStatus
 from .progress import Progress, at_rest, short_of_all
 from .replace import replace
 from .states import (
@@ -151,7 +152,14 @@ def hold(job: Job, pause: Pause) -> Job:
 
 def let_go(job: Job, holders: tuple[Holder, ...]) -> Job:
     left = tuple(held for held in job.pauses if held.holder not in holders)
-    return job if left == job.pauses else replace(job, pauses=left)
+    if left == job.pauses:
+        return job
+    free = replace(job, pauses=left)
+    if Holder.ERROR_POLICY not in holders:
+        return free
+    # What an error stopped is tried anew: no node is in trouble until it fails again.
+    nodes = tuple(replace(node, io_status=IoStatus.OK) for node in job.nodes)
+    return replace(free, nodes=nodes)
 
 
 def cancel(job: Job, ask: Ask) -> Job:
