@@ -3,7 +3,7 @@
 import pytest
 
 from longshored.errors import Kind, ServiceError
-from longshored.job.model import PendingReason
+from longshored.job.model import Job, PendingReason
 from longshored.job.states import State, Verb
 from longshored.scheduler.newjob import NewGroup, OnConflict
 from tests.scheduler.conftest import OpenHouse
@@ -206,6 +206,23 @@ def test_a_group_may_be_named(house: House) -> None:
             [house.new("b")], ALICE, group=NewGroup("night-run")
         )
     assert caught.value.kind is Kind.JOB_ID_TAKEN
+
+
+def test_the_name_of_a_group_is_taken_as_long_as_one_of_its_jobs_is_there(
+    house: House,
+) -> None:
+    def named(name: str) -> list[Job]:
+        group = NewGroup("night-run")
+        return house.scheduler.create_group([house.new(name)], ALICE, group=group)[0]
+
+    (job,) = named("a")
+    house.wait(job, S.SUCCEEDED)
+    with pytest.raises(ServiceError) as caught:
+        named("b")
+    assert caught.value.kind is Kind.JOB_ID_TAKEN
+    assert caught.value.facts["group_id"] == "night-run"
+    house.apply(Verb.DISMISS, job)
+    assert named("b")
 
 
 def test_a_waiting_member_needs_no_slot(

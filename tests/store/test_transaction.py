@@ -6,7 +6,7 @@ import pytest
 
 from longshored.errors import Kind, ServiceError
 from longshored.job import life
-from longshored.job.model import Job, Options
+from longshored.job.model import Group, Job, Options
 from longshored.job.progress import Progress
 from longshored.job.spec import PullStatus
 from longshored.job.states import State
@@ -180,6 +180,23 @@ def test_an_answer_is_known_to_the_next_body_before_the_commit(store: Store) -> 
         return tx.replayed("ada", "r")
 
     assert store.journal.run(body) == Remembered("body", ("job-1",))
+
+
+def test_a_group_is_there_with_its_first_job_and_gone_with_its_last(
+    store: Store,
+) -> None:
+    def body(tx: Transaction) -> tuple[Job, bool, bool]:
+        before = tx.has_group("night-run")
+        job = tx.add(replace(a_job(), group=Group("night-run")))
+        return job, before, tx.has_group("night-run")
+
+    job, before, after = store.journal.run(body)
+    assert (before, after) == (False, True)
+    ended = store.put(life.cancel(job, ASK))
+    assert store.journal.run(lambda tx: tx.has_group("night-run"))
+    assert not store.journal.run(lambda tx: tx.has_group("night"))
+    store.remove(ended)
+    assert not store.journal.run(lambda tx: tx.has_group("night-run"))
 
 
 def test_a_checkpoint_is_kept_until_its_job_ends(store: Store) -> None:

@@ -128,7 +128,8 @@ class Admission:
                 known = self._replayed(tx, request)
                 if known is not None:
                     return known, True
-            self._check_new_group(made)
+            if group.group_id:
+                _check_new_group(tx, group.group_id)
             for index, candidate in enumerate(candidates):
                 self._check(tx, candidate, f"members[{index}].")
             _check_among(candidates)
@@ -230,14 +231,6 @@ class Admission:
             name = "caller_unfinished_job_count"
             raise _full(f"{caller.name} has {own}", limit, name)
 
-    def _check_new_group(self, group: Group) -> None:
-        if self._queue.group(group.group_id):
-            raise ServiceError(
-                Kind.JOB_ID_TAKEN,
-                f"There is a group {group.group_id} already",
-                group_id=group.group_id,
-            )
-
     def _add(
         self, tx: Transaction, candidates: Sequence[Candidate], request: Request
     ) -> list[Job]:
@@ -285,6 +278,17 @@ def _check_group(group: NewGroup, members: Sequence[NewJob]) -> None:
     if len({new.options.auto_finalize for new in members}) > 1:
         raise field_invalid(
             "options.auto_finalize", "Is the group's: the same for all members"
+        )
+
+
+def _check_new_group(tx: Transaction, group_id: str) -> None:
+    """No job has the name. Groups are known by their jobs, so one of which all jobs
+    were removed leaves its name free."""
+    if tx.has_group(group_id):
+        raise ServiceError(
+            Kind.JOB_ID_TAKEN,
+            f"There is a group {group_id} already, with jobs that were not removed",
+            group_id=group_id,
         )
 
 

@@ -55,7 +55,7 @@ class JobQuery:
         if self.domain_ids:
             groups.append(tuple(sorted(_domain(uuid) for uuid in self.domain_ids)))
         if self.group_ids:
-            groups.append(tuple(sorted(_group(name) for name in self.group_ids)))
+            groups.append(tuple(sorted(group_facet(name) for name in self.group_ids)))
         return groups or [(ALL,)]
 
 
@@ -64,7 +64,7 @@ def facets_of(job: Job) -> frozenset[str]:
     labels = (_label(key, value) for key, value in job.labels.items())
     kinds = (_kind(kind) for kind in _kinds(job))
     domains = (_domain(uuid) for uuid in _domains(job))
-    groups = () if job.group is None else (_group(job.group.group_id),)
+    groups = () if job.group is None else (group_facet(job.group.group_id),)
     return frozenset((ALL, *labels, *kinds, *domains, *groups))
 
 
@@ -92,7 +92,8 @@ def _kind(kind: str) -> str:
     return f"kind {kind}"
 
 
-def _group(group_id: str) -> str:
+def group_facet(group_id: str) -> str:
+    """The facet of every job of a group."""
     return f"group {group_id}"
 
 

@@ -21,7 +21,7 @@ from .change import Change, ChangeKind
 from .faults import translated
 from .limits import SetLimit
 from .overlay import Overlay
-from .query import facets_of
+from .query import facets_of, group_facet
 from .record import decode, encode
 
 
@@ -77,6 +77,7 @@ class Batch:
 _BY_NUMBER = "SELECT record FROM jobs WHERE number = ?"
 _NUMBER = "SELECT number FROM job_ids WHERE job_id = ?"
 _REQUEST = "SELECT body, job_ids FROM requests WHERE caller = ? AND request_id = ?"
+_FACET = "SELECT 1 FROM facets WHERE facet = ? LIMIT 1"
 _CHECKPOINT = "SELECT epoch, state FROM checkpoints WHERE number = ?"
 
 
@@ -113,6 +114,13 @@ class Transaction:
     def as_left(self, job: Job) -> Job:
         """A job of this batch as it is now; of another, or removed: as given."""
         return self.batch.after.get(job.number) or job
+
+    def has_group(self, group_id: str) -> bool:
+        """Whether there is a job of the group, ended or not, that was not removed."""
+        facet = group_facet(group_id)
+        if any(facet in facets for facets in self.batch.facets.values()):
+            return True
+        return self._row(_FACET, (facet,)) is not None
 
     def replayed(self, caller: str, request_id: str) -> Remembered | None:
         """What was remembered for this request id of this caller."""
