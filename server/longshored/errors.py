@@ -4,6 +4,8 @@ The kinds are the reasons of the public error catalogue; `service.status` maps
 each to a gRPC status. A job's own failure carries the same kinds.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 
@@ -106,3 +108,28 @@ def field_invalid(field: str, description: str, **facts: Fact) -> ServiceError:
         first_field=field,
         **facts,
     )
+
+
+@contextmanager
+def in_field(field: str) -> Iterator[None]:
+    """An error from the `with` names the part of the request that it is about.
+
+    Fields that it names already are fields of that part. "": nothing is added.
+    """
+    try:
+        yield
+    except ServiceError as error:
+        if not field:
+            raise
+        inner = error.facts.get("first_field")
+        facts = error.facts | {"first_field": f"{field}.{inner}" if inner else field}
+        raise ServiceError(
+            error.kind,
+            f"{field}{'.' if inner else ': '}{error.message}",
+            violations=tuple(
+                Violation(f"{field}.{one.field}", one.description)
+                for one in error.violations
+            ),
+            retry_delay=error.retry_delay,
+            **facts,
+        ) from error

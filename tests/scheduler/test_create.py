@@ -285,7 +285,12 @@ def test_there_is_a_limit_of_jobs_that_have_not_ended(open_house: OpenHouse) -> 
 def test_a_predecessor_must_be_there_and_must_not_have_failed(
     house: House, driver: Scripted
 ) -> None:
-    assert refused(house, "a", after=("nobody",)).kind is Kind.JOB_NOT_FOUND
+    error = refused(house, "a", after=("nobody",))
+    assert (error.kind, error.message) == (
+        Kind.JOB_NOT_FOUND,
+        "after[0]: No job nobody",
+    )
+    assert error.facts == {"job_id": "nobody", "first_field": "after[0]"}
     cancelled = house.create("b", earliest_start_time=1 << 62)
     house.apply(Verb.CANCEL, cancelled)
     error = refused(house, "a", after=(cancelled.job_id,))

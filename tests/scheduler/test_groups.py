@@ -113,6 +113,8 @@ def test_a_rejected_group_leaves_no_trace(house: House, driver: Scripted) -> Non
     with pytest.raises(ServiceError) as caught:
         house.group("a", "b")
     assert caught.value.kind is Kind.IMAGE_INVALID
+    assert caught.value.message == "members[1]: Bad magic"
+    assert caught.value.facts["first_field"] == "members[1]"
     assert house.reader.head() == head
     assert house.scheduler.holders("a") == []
     assert driver.order("start") == []
@@ -126,6 +128,7 @@ def test_a_group_whose_last_name_is_taken_leaves_no_trace(house: House) -> None:
     with pytest.raises(ServiceError) as caught:
         house.scheduler.create_group(members, ALICE)
     assert caught.value.kind is Kind.JOB_ID_TAKEN
+    assert caught.value.facts == {"job_id": "mine", "first_field": "members[1]"}
     assert house.reader.head() == head
     # Nothing is held by jobs that were never there.
     house.wait(house.create("a"), S.SUCCEEDED)
@@ -151,7 +154,35 @@ def test_a_busy_node_of_one_member_refuses_the_group(
     with pytest.raises(ServiceError) as caught:
         house.group("a", "b")
     assert caught.value.facts["blocking_job_id"] == holder.job_id
+    assert caught.value.facts["first_field"] == "members[1]"
+    assert caught.value.message.startswith("members[1]: /images/b.qcow2 is in use by")
     run.finish.set()
+
+
+def test_a_name_that_two_members_have_is_refused_as_such(house: House) -> None:
+    members = [house.new("a"), *(house.new(n, job_id="mine") for n in "bc")]
+    with pytest.raises(ServiceError) as caught:
+        house.scheduler.create_group(members, ALICE)
+    assert caught.value.message == (
+        "members[2].job_id: Must be its own: members[1] has mine too"
+    )
+
+
+def test_a_member_that_comes_after_nobody_is_named(house: House) -> None:
+    ended = house.create("c", earliest_start_time=1 << 62)
+    house.apply(Verb.CANCEL, ended)
+    for name, kind in (
+        ("nobody", Kind.JOB_NOT_FOUND),
+        (ended.job_id, Kind.FIELD_INVALID),
+    ):
+        members = [house.new("a"), house.new("b", after=(name,))]
+        with pytest.raises(ServiceError) as caught:
+            house.scheduler.create_group(members, ALICE)
+        assert caught.value.kind is kind
+        assert caught.value.facts["first_field"] == "members[1].after[0]"
+        assert caught.value.message.startswith("members[1].after[0]: ")
+        fields = {wrong.field for wrong in caught.value.violations}
+        assert fields <= {"members[1].after[0]"}
 
 
 def test_a_queued_group_takes_all_its_nodes_at_once(

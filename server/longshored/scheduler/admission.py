@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ..clock import Clock
 from ..drivers.base import Driver
-from ..errors import Kind, ServiceError, field_invalid
+from ..errors import Kind, ServiceError, field_invalid, in_field
 from ..job import life
 from ..job.model import Group, Job
 from ..job.replace import replace
@@ -47,11 +47,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A job that may be made: its draft, or why its files forbid it."""
+    """A job that may be made: its draft, or why its files forbid it.
+
+    `field` is where the request has it; "" if the request is about it alone.
+    """
 
     new: NewJob
     draft: Job
     error: ServiceError | None = None
+    field: str = ""
 
 
 def one_answer(created: Created, tx: Transaction) -> Created:
@@ -121,7 +125,10 @@ class Admission:
         """Create all members or none; the flag says that it was done before."""
         _check_group(group, members)
         made = Group(group.group_id or self._uid(), group.rate)
-        candidates = [self._candidate(new, request, made) for new in members]
+        candidates = [
+            replace(self._candidate(new, request, made), field=_member(index))
+            for index, new in enumerate(members)
+        ]
 
         def decide(tx: Transaction) -> tuple[list[Job], bool]:
             if not validate_only:
@@ -130,8 +137,9 @@ class Admission:
                     return known, True
             if group.group_id:
                 _check_new_group(tx, group.group_id)
-            for index, candidate in enumerate(candidates):
-                self._check(tx, candidate, f"members[{index}].")
+            for candidate in candidates:
+                with in_field(candidate.field):
+                    self._check(tx, candidate)
             _check_among(candidates)
             self._check_room(len(candidates), request.caller)
             if validate_only:
@@ -191,13 +199,11 @@ class Admission:
             )
         return [tx.get(job_id) for job_id in known.job_ids]
 
-    def _check(
-        self, tx: Transaction, candidate: Candidate, prefix: str = ""
-    ) -> Job | None:
+    def _check(self, tx: Transaction, candidate: Candidate) -> Job | None:
         """Raise what forbids the job; the job that it would repeat, if that will do."""
         if candidate.error is not None:
             raise candidate.error
-        predecessors = _predecessors(tx, candidate.new, prefix)
+        predecessors = _predecessors(tx, candidate.new)
         if candidate.draft.on_conflict_queue:
             return None
         first: Blocker | None = None
@@ -234,10 +240,11 @@ class Admission:
     def _add(
         self, tx: Transaction, candidates: Sequence[Candidate], request: Request
     ) -> list[Job]:
-        jobs = [
-            self._decisions.add(tx, life.create(self._waiting(one.draft), tx.now))
-            for one in candidates
-        ]
+        jobs = []
+        for one in candidates:
+            with in_field(one.field):
+                draft = life.create(self._waiting(one.draft), tx.now)
+                jobs.append(self._decisions.add(tx, draft))
         for job in jobs:
             if is_foreign(job.pending):
                 self._queue.defer(job.number, tx.now)
@@ -264,6 +271,11 @@ def _full(there_are: str, limit: int, name: str) -> ServiceError:
     )
 
 
+def _member(index: int) -> str:
+    """The field of the request that has a member of the group."""
+    return f"members[{index}]"
+
+
 def _check_group(group: NewGroup, members: Sequence[NewJob]) -> None:
     if group.group_id:
         check_job_id(group.group_id, "group_id")
@@ -271,8 +283,15 @@ def _check_group(group: NewGroup, members: Sequence[NewJob]) -> None:
         raise invalid(violations)
     if not 1 <= len(members) <= MAX_MEMBERS:
         raise field_invalid("members", f"Must be 1 to {MAX_MEMBERS} jobs")
+    named: dict[str, int] = {}
     for index, new in enumerate(members):
-        check(new, f"members[{index}].")
+        check(new, f"{_member(index)}.")
+        if new.job_id and (first := named.setdefault(new.job_id, index)) != index:
+            raise field_invalid(
+                f"{_member(index)}.job_id",
+                f"Must be its own: {_member(first)} has {new.job_id} too",
+                job_id=new.job_id,
+            )
         if new.on_conflict is OnConflict.RETURN_EXISTING:
             raise field_invalid("options.on_conflict", "A group must be new as a whole")
     if len({new.options.auto_finalize for new in members}) > 1:
@@ -305,19 +324,21 @@ def _check_among(candidates: Sequence[Candidate]) -> None:
                 f"{node.uri}: they would wait for each other for ever",
                 target=node.uri,
                 permission=_names(blocker),
-                first_field=f"members[{index}]",
+                first_field=_member(index),
             )
         holds.hold(index, candidate.draft.nodes)
 
 
-def _predecessors(tx: Transaction, new: NewJob, prefix: str) -> list[int]:
+def _predecessors(tx: Transaction, new: NewJob) -> list[int]:
     """The jobs that it comes after: each there, and not ended in vain."""
     numbers = []
     for index, job_id in enumerate(new.after):
-        job = tx.get(job_id)
+        field = f"after[{index}]"
+        with in_field(field):
+            job = tx.get(job_id)
         if job.is_final and job.state is not State.SUCCEEDED:
             raise field_invalid(
-                f"{prefix}after[{index}]",
+                field,
                 f"Job {job_id} has ended {job.state.value}; only one that succeeds "
                 "lets others start",
                 job_id=job_id,
