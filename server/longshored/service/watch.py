@@ -10,7 +10,7 @@ contract; `watch.proto` tells them to clients.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 
 from longshore.v1 import watch_pb2
@@ -30,6 +30,9 @@ Write = Callable[[Frame], Awaitable[None]]
 
 # How old the known end of the log may be that `opened` tells.
 _FRESH_SECONDS = 1.0
+
+# The first write of a stream is small, and its reader has taken nothing yet.
+_FIRST_WRITE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,11 +246,10 @@ class Watch:
         head = hub.log.head if self._cursor is None else self._cursor
         oldest = await hub.check(head)
         # A stream can resume after the revision before the oldest one kept.
-        await self._send(
-            hub.log.frames.opened(
-                self._cursor, tempo.heartbeat, tempo.progress, oldest - 1
-            )
+        opened = hub.log.frames.opened(
+            self._cursor, tempo.heartbeat, tempo.progress, oldest - 1
         )
+        await to_its_end(self._send(opened))
         if self._cursor is None:
             await self._send_snapshot()
         elif self._wish.stop_when_finished:
@@ -365,3 +367,19 @@ class Watch:
             self._task.cancel()
             return
         self._arm()
+
+
+async def to_its_end(writing: Coroutine[None, None, None]) -> None:
+    """Write the first frame; a cancel meanwhile counts when that is done.
+
+    The headers of the stream go with it, and gRPC cannot give a stream its status
+    while it does not know whether they are on their way.
+    """
+    task = asyncio.create_task(writing)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task}, timeout=_FIRST_WRITE_SECONDS)
+        if not task.cancel() and not task.cancelled():
+            task.exception()  # looked at: the cancel is what counts
+        raise
