@@ -35,6 +35,7 @@ FAST_TUNING = Tuning(pace=FAST)
 SHORT_LOG = Tuning(
     pace=FAST, event_log=Retention(fewest=4, shortest=0, most=8), memory_log=2
 )
+LARGE = {f"k{n}": "v" * 250 for n in range(32)}  # labels of a job
 
 
 def cursor_of(stubs: Stubs) -> watch_pb2.Cursor:
@@ -444,6 +445,36 @@ def test_w19_a_slow_reader_lags_and_catches_up_while_others_go_on(
     other.close()
 
 
+@pytest.mark.slow
+def test_w19_a_stream_that_lags_behind_the_log_is_told_so(open_daemon: Open) -> None:
+    """What was sent has no gap, and the end names where to begin anew."""
+    daemon = open_daemon(tuning=SHORT_LOG)
+    other = daemon.connect()
+    narrow = connect_narrow(daemon)
+    call = narrow.jobs.WatchJobs(watch_pb2.WatchJobsRequest(from_now=from_now()))
+    start = next(call).cursor.revision
+    # Several times what the transport and one frame hold, while nothing is taken.
+    for number in range(50):
+        create(other, f"d{number}", job_id=f"job-{number}", labels=LARGE)
+        finished(other, f"job-{number}")
+    head = cursor_of(other).revision
+    seen: list[int] = []
+
+    def read() -> None:
+        for frame in call:
+            seen.extend(revisions(list(frame.events.events)))
+
+    told = refusal(read)
+    assert told.code is grpc.StatusCode.OUT_OF_RANGE
+    assert told.reason == "REVISION_COMPACTED"
+    assert seen == list(range(start + 1, start + 1 + len(seen)))
+    oldest = int(told.info.metadata["oldestRevision"])
+    assert seen[-1] < oldest < head
+    assert int(told.info.metadata["headRevision"]) == head
+    narrow.close()
+    other.close()
+
+
 def test_w20_a_write_that_does_not_end_ends_the_stream(open_daemon: Open) -> None:
     """The reader takes nothing; its place is free after the time-out."""
     daemon = open_daemon(
@@ -451,17 +482,11 @@ def test_w20_a_write_that_does_not_end_ends_the_stream(open_daemon: Open) -> Non
         sections={"watch": WatchSettings(most=1, most_per_client=1)},
     )
     other = daemon.connect()
-    # Without probing, a client that does not read takes 64 KiB and no more.
-    channel = grpc.insecure_channel(
-        daemon.addresses[0], options=[("grpc.http2.bdp_probe", 0)]
-    )
-    call = Stubs(channel).jobs.WatchJobs(
-        watch_pb2.WatchJobsRequest(from_now=from_now())
-    )
+    narrow = connect_narrow(daemon)
+    call = narrow.jobs.WatchJobs(watch_pb2.WatchJobsRequest(from_now=from_now()))
     next(call)
-    labels = {f"k{n}": "v" * 250 for n in range(32)}
     for number in range(40):
-        create(other, f"d{number}", job_id=f"job-{number}", labels=labels)
+        create(other, f"d{number}", job_id=f"job-{number}", labels=LARGE)
     watch = Watching(other, watch_pb2.WatchJobsRequest(from_now=from_now()))
     while refused(watch):
         watch.close()
@@ -469,7 +494,7 @@ def test_w20_a_write_that_does_not_end_ends_the_stream(open_daemon: Open) -> Non
     watch.close()
     told = refusal(lambda: list(call))
     assert told.code in (grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE)
-    channel.close()
+    narrow.close()
     other.close()
 
 
@@ -567,6 +592,12 @@ def test_a_watch_that_goes_gives_its_place_back(open_daemon: Open) -> None:
                 watch = Watching(stubs, watch_pb2.WatchJobsRequest(from_now=from_now()))
             watch.close()
     stubs.close()
+
+
+def connect_narrow(daemon: LocalDaemon) -> Stubs:
+    """Without probing, a client that does not read takes 64 KiB and no more."""
+    options = [("grpc.http2.bdp_probe", 0)]
+    return Stubs(grpc.insecure_channel(daemon.addresses[0], options=options))
 
 
 def refused(watch: Watching) -> bool:
