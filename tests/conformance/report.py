@@ -1,4 +1,4 @@
-"""Hooks of pytest: the matrix before the summary, from the verdicts of all workers."""
+"""The matrix at the end of a run of pytest, from the verdicts of all workers."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ VERDICT = "verdict"
 _verdicts: list[dict[str, Any]] = []
 
 
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+def note(report: pytest.TestReport) -> None:
     if report.when == "call":
         for name, value in report.user_properties:
             if name == VERDICT and isinstance(value, dict):
                 _verdicts.append(value)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def tell(terminalreporter: pytest.TerminalReporter) -> None:
     if not _verdicts:
         return
     # Only now: it brings the daemon along, which most runs of pytest do without.
