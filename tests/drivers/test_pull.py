@@ -1,9 +1,11 @@
 """What a pull leaves in its top, for drawn chains of every kind."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from longshored.block.locks import PULL_TOP, WRITER, ImageLock
 from longshored.block.node import Mode
 from longshored.block.qcow2.create import CreateOptions
 from longshored.errors import Kind, ServiceError
@@ -11,6 +13,7 @@ from longshored.job.nodes import Permission, Role
 from longshored.job.spec import ImageRef, PullResult, PullSpec
 from longshored.units import KiB
 from tests.support.chains import make, make_three
+from tests.support.lockers import python_holder
 from tests.support.nodes import new_qcow2, raw_file
 from tests.support.pictures import BLOCK, content, draw, shape
 from tests.support.pulls import Puller, Script
@@ -381,7 +384,7 @@ def test_a_plan_counts_from_metadata(puller: Puller) -> None:
     make_three(puller.directory)
     made = puller.driver.plan(puller.spec(base="base.raw"))
     assert (made.read, made.write, made.zero) == (BLOCK, BLOCK, BLOCK)
-    assert made.obstacle is None
+    assert made.obstacles == ()
     assert len(made.chain) == 3
 
 
@@ -392,6 +395,41 @@ def test_a_plan_asks_for_no_more_space_than_there_is_bytes_and_tables(
     made = puller.driver.plan(puller.spec())
     assert 3 * BLOCK < made.space_needed <= 8 * BLOCK
     assert made.space_available is not None
+
+
+@pytest.mark.slow
+def test_a_plan_is_made_under_writers_of_every_link_and_names_each(
+    puller: Puller,
+) -> None:
+    make_three(puller.directory)
+    free = puller.driver.plan(puller.spec())
+    top, base = puller.directory / "top.qcow2", puller.directory / "base.raw"
+    with (
+        python_holder(top, WRITER.uses, WRITER.unshared) as one,
+        python_holder(base, WRITER.uses, WRITER.unshared) as other,
+    ):
+        made = puller.driver.plan(puller.spec())
+    assert replace(made, obstacles=(), space_available=0) == replace(
+        free, space_available=0
+    )
+    assert {(e.kind, e.facts["uri"], e.facts["pid"]) for e in made.obstacles} == {
+        (Kind.TARGET_BUSY, str(top), one),
+        (Kind.TARGET_BUSY, str(base), other),
+    }
+
+
+def test_a_plan_takes_no_lock(puller: Puller) -> None:
+    """A chain that our own job has open is no obstacle: jobs have their holds."""
+    make_three(puller.directory)
+    names = ("top.qcow2", "mid.qcow2", "base.raw")
+    files = [(puller.directory / name).open("rb") for name in names]
+    try:
+        for file in files:
+            assert ImageLock(file.fileno(), file.name).take(PULL_TOP) == ()
+        assert puller.driver.plan(puller.spec()).obstacles == ()
+    finally:
+        for file in files:
+            file.close()
 
 
 def test_a_plan_changes_no_byte(puller: Puller) -> None:

@@ -148,8 +148,7 @@ def test_a_top_that_a_process_has_open_is_busy_with_its_pid(puller: Puller) -> N
         holder.stdin.write("length\n")
         holder.stdin.flush()
         holder.stdout.readline()
-        obstacle = puller.driver.plan(puller.spec()).obstacle
-        assert obstacle is not None
+        (obstacle,) = puller.driver.plan(puller.spec()).obstacles
         assert obstacle.facts["pid"] == holder.pid
         assert obstacle.facts["command"] == "qemu-io"
     finally:

@@ -47,6 +47,24 @@ def test_a_pull_fails_by_name_and_leaves_the_image_valid(
         none(when_pulled(chain, sources))
 
 
+def test_a_plan_says_before_that_the_disk_may_become_full(
+    place: Path, templates: Templates
+) -> None:
+    with small_disk(place / "images", 64 * MiB) as disk, serving(place) as daemon:
+        chain = templates.copy("qcow2", place / "images" / "qcow2")
+        with daemon.client() as client:
+            info = pull_info((chain.top, "qcow2"), None, ())
+            assert not client.plan(info).obstacles
+            disk.leave(512 * KiB)
+            plan = client.plan(info)
+        (obstacle,) = map(from_status, plan.obstacles)
+        assert isinstance(obstacle, NoSpace)
+        assert str(plan.space_needed_bytes) in str(obstacle)
+        assert f"{plan.space_available_bytes} bytes free" in str(obstacle)
+        assert plan.space_available_bytes == disk.free()
+        assert not plan.HasField("queue_position")
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_pull_that_stops_at_a_full_disk_goes_on_as_often_as_space_returns(
     place: Path, templates: Templates, shape: str

@@ -2,8 +2,10 @@
 
 import threading
 import uuid
+from typing import Any
 
 import grpc
+import pytest
 from google.protobuf import field_mask_pb2
 from google.rpc import error_details_pb2
 
@@ -337,6 +339,24 @@ def test_a_plan_names_who_is_in_the_way(stubs: Stubs, driver: Scripted) -> None:
     assert told.holds[0].conflicts[0].job_id == "a"
     assert not told.HasField("queue_position")
     assert told.obstacles
+
+
+@pytest.mark.parametrize(
+    ("found", "shown"), [({"pid": 77, "command": "qemu"}, (77, "qemu")), ({}, (0, ""))]
+)
+def test_a_plan_names_the_process_in_the_way(
+    stubs: Stubs, driver: Scripted, found: dict[str, Any], shown: tuple[int, str]
+) -> None:
+    top, base = node("disk"), node("base", reads=True)
+    busy = ServiceError(Kind.TARGET_BUSY, "In use", uri=base.uri, **found)
+    driver.script("disk", plan=Plan(nodes=(top, base), obstacles=(busy,)))
+    told = stubs.jobs.PlanJob(pb.PlanJobRequest(request=pull())).plan
+    on_top, on_base = (list(hold.conflicts) for hold in told.holds)
+    assert on_top == []
+    assert [(one.process.pid, one.process.command) for one in on_base] == [shown]
+    assert on_base[0].uri == "file:///images/base.qcow2"
+    assert [one.message for one in told.obstacles] == ["In use"]
+    assert not told.HasField("queue_position")
 
 
 def test_wait_answers_the_job_when_time_is_up(stubs: Stubs, driver: Scripted) -> None:

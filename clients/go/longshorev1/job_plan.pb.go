@@ -43,14 +43,15 @@ type JobPlan struct {
 	Chain []*ImageLink `protobuf:"bytes,7,rep,name=chain,proto3" json:"chain,omitempty"`
 	// Output only. What the job would hold, and who is in the way.
 	Holds []*PlannedHold `protobuf:"bytes,8,rep,name=holds,proto3" json:"holds,omitempty"`
-	// Output only. Place in the queue: 0 is at once. Absent: the job could not be made.
+	// Output only. Place in the queue: 0 is at once. Absent: there are obstacles.
 	QueuePosition *int32 `protobuf:"varint,9,opt,name=queue_position,json=queuePosition,proto3,oneof" json:"queue_position,omitempty"`
 	// Output only. How long the work would take. Unset: no basis for an estimate.
 	Estimate *JobEta `protobuf:"bytes,10,opt,name=estimate,proto3" json:"estimate,omitempty"`
 	// Output only. What a cancel half-way would leave behind, in words.
 	CancelEffect string `protobuf:"bytes,11,opt,name=cancel_effect,json=cancelEffect,proto3" json:"cancel_effect,omitempty"`
-	// Output only. Why the job could not be made, or would fail: each what CreateJob
-	// would answer. Empty: it can be made.
+	// Output only. Why the job could not be made: each what CreateJob would answer. Or
+	// why it may fail: NO_SPACE, if it could need more than is free. Empty: it can be
+	// made.
 	Obstacles     []*status.Status `protobuf:"bytes,12,rep,name=obstacles,proto3" json:"obstacles,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -42,7 +42,7 @@ class Plan:
     chain: tuple[ImageRef, ...] = ()
     nodes: tuple[Node, ...] = ()
     cancel_leaves: str = ""
-    obstacle: ServiceError | None = None  # why it could not start now
+    obstacles: tuple[ServiceError, ...] = ()  # why it could not start now, or fails
 
 
 class Context(Protocol):

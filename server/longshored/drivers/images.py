@@ -79,8 +79,11 @@ def _check_base(depth: int, base: ImageRef, format_: str) -> None:
         )
 
 
-def refuse_foreign_holders(links: Sequence[Link], row: LockRow) -> None:
-    """TARGET_BUSY if another process is in the way; our own jobs have their holds."""
+def foreign_holders(links: Sequence[Link], row: LockRow) -> Iterator[ServiceError]:
+    """TARGET_BUSY for each link that another process is in the way of.
+
+    Our own jobs have their holds.
+    """
     for depth, link in enumerate(links):
         wanted = READER if depth else row
         lock = ImageLock(link.fd, link.uri)
@@ -90,7 +93,7 @@ def refuse_foreign_holders(links: Sequence[Link], row: LockRow) -> None:
             # time. To wait for it would be to wait a second for nothing.
             has_gone = error.facts.get("pid") is None and not lock.probe(wanted)
             if error.facts.get("pid") != os.getpid() and not has_gone:
-                raise error
+                yield error
 
 
 def populate_nodes(links: Sequence[Link], base: int | None) -> tuple[Node, ...]:

@@ -4,13 +4,14 @@ If a range cannot be read and the policy says skip, the pull goes on with the
 rest, keeps the backing file and fails at the end, as QEMU's block-stream does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ..block.chain import Chain
 from ..block.copy.plan import Totals, total
+from ..block.describe import open_unlocked
 from ..block.links import Link
-from ..block.locks import NOTHING, PULL_TOP, LockRow
+from ..block.locks import PULL_TOP
 from ..block.node import Identity, Mode
 from ..block.qcow2.features import Incompatible
 from ..block.qcow2.headerfile import naming
@@ -25,9 +26,10 @@ from ..units import round_up
 from .base import Context, Plan
 from .images import (
     find_base,
+    foreign_holders,
     open_locked,
+    path_of,
     populate_nodes,
-    refuse_foreign_holders,
     space_available,
     walked,
 )
@@ -53,23 +55,29 @@ class PullDriver:
         with walked(self._roots, spec.top, spec.backing_chain, Mode.WRITE) as links:
             base = self._base(spec, _known(links))
             _check_headers(links)
-            refuse_foreign_holders(links, PULL_TOP)
+            for busy in foreign_holders(links, PULL_TOP):
+                raise busy
             return populate_nodes(links, base)
 
     def plan(self, spec: Spec) -> Plan:
         with walked(self._roots, spec.top, spec.backing_chain, Mode.READ) as links:
             nodes = populate_nodes(links, self._base(spec, _known(links)))
-        # No lock: a plan must be possible while a guest runs on the image.
-        chain = self._open(spec, Mode.READ, NOTHING)
+        # No lock: a plan must be possible while a guest runs on the image, or on one
+        # below it.
+        declared = [path_of(ref) for ref in spec.backing_chain]
+        chain = open_unlocked(self._roots, path_of(spec.top), declared=declared)
         try:
             made = _plan(chain, self._base(spec, _layers(chain)))
         finally:
             chain.close()
-        return replace(made, nodes=nodes, obstacle=self._obstacle(spec))
+        obstacles = (*self._obstacles(spec), *_lack_of_space(made, chain.top.uri))
+        return replace(made, nodes=nodes, obstacles=obstacles)
 
     def start(self, context: Context) -> PullWork:
         spec = context.spec
-        chain = self._open(spec, Mode.WRITE, PULL_TOP)
+        chain = open_locked(
+            self._roots, spec.top, spec.backing_chain, Mode.WRITE, PULL_TOP
+        )
         try:
             base = self._base(spec, _layers(chain))
             state = _state(context, chain)
@@ -82,20 +90,19 @@ class PullDriver:
             chain.close()
             raise
 
-    def _open(self, spec: PullSpec, mode: Mode, row: LockRow) -> Chain:
-        return open_locked(self._roots, spec.top, spec.backing_chain, mode, row)
-
     def _base(
         self, spec: PullSpec, chain: Sequence[tuple[str, Identity, str]]
     ) -> int | None:
         return None if spec.base is None else find_base(self._roots, spec.base, chain)
 
-    def _obstacle(self, spec: PullSpec) -> ServiceError | None:
+    def _obstacles(self, spec: PullSpec) -> Sequence[ServiceError]:
+        """What `nodes` would raise; who is in the way, of every link."""
         try:
-            self.nodes(spec)
+            with walked(self._roots, spec.top, spec.backing_chain, Mode.WRITE) as links:
+                _check_headers(links)
+                return tuple(foreign_holders(links, PULL_TOP))
         except ServiceError as error:
-            return error
-        return None
+            return (error,)
 
 
 def _check_headers(links: Sequence[Link]) -> None:
@@ -150,6 +157,19 @@ def _plan(chain: Chain, base: int | None) -> Plan:
         chain=tuple(ImageRef(one.uri, one.format.value) for one in chain.layers),
         cancel_leaves=CANCEL_LEAVES,
     )
+
+
+def _lack_of_space(plan: Plan, uri: str) -> Iterator[ServiceError]:
+    free = plan.space_available
+    if free is not None and plan.space_needed > free:
+        yield ServiceError(
+            Kind.NO_SPACE,
+            f"The pull takes up to {plan.space_needed} bytes, and the file system of "
+            f"the top has {free} bytes free",
+            uri=uri,
+            needed=plan.space_needed,
+            available=free,
+        )
 
 
 def _space_needed(lacks: Totals, cluster: int) -> int:

@@ -29,7 +29,7 @@ def plan_to_proto(new: NewJob, planned: Planned) -> job_plan_pb2.JobPlan:
             image_pb2.ImageLink(uri=file_uri(link.uri), format=link.format, depth=depth)
             for depth, link in enumerate(plan.chain)
         ],
-        holds=[_hold(node, planned.blockers) for node in plan.nodes],
+        holds=[_hold(node, planned) for node in plan.nodes],
         queue_position=None if obstacles else planned.queue_position,
         estimate=_estimate(new, plan.read),
         cancel_effect=plan.cancel_leaves,
@@ -48,31 +48,32 @@ def _estimate(new: NewJob, read: int) -> job_progress_pb2.JobEta | None:
     )
 
 
-def _hold(node: Node, blockers: tuple[Pending, ...]) -> job_plan_pb2.PlannedHold:
+def _hold(node: Node, planned: Planned) -> job_plan_pb2.PlannedHold:
+    uri = file_uri(node.uri)
+    jobs = [
+        node_pb2.Holder(uri=uri, job_id=blocker.job_id)
+        for blocker in planned.blockers
+        if blocker.job_id is not None and blocker.node_uri == node.uri
+    ]
+    processes = [
+        node_pb2.Holder(uri=uri, process=_process(busy))
+        for busy in planned.plan.obstacles
+        if busy.kind is Kind.TARGET_BUSY and busy.facts.get("uri") == node.uri
+    ]
     return job_plan_pb2.PlannedHold(
-        node=node_to_proto(node),
-        conflicts=[
-            _holder(blocker)
-            for blocker in blockers
-            if blocker.reason is PendingReason.HOLD and blocker.node_uri == node.uri
-        ],
+        node=node_to_proto(node), conflicts=[*jobs, *processes]
     )
 
 
-def _holder(blocker: Pending) -> node_pb2.Holder:
-    uri = file_uri(blocker.node_uri or "")
-    if blocker.job_id is not None:
-        return node_pb2.Holder(uri=uri, job_id=blocker.job_id)
-    process = node_pb2.ForeignProcess(
-        pid=blocker.pid or 0, command=(blocker.command or "")[:256]
-    )
-    return node_pb2.Holder(uri=uri, process=process)
+def _process(busy: ServiceError) -> node_pb2.ForeignProcess:
+    """Who the driver found in the way; that may be hidden from us."""
+    pid, command = busy.facts.get("pid"), busy.facts.get("command")
+    return node_pb2.ForeignProcess(pid=int(pid or 0), command=str(command or "")[:256])
 
 
 def _obstacles(planned: Planned) -> Iterator[status_pb2.Status]:
     """What CreateJob would answer: the driver's word, then who holds what."""
-    if planned.plan.obstacle is not None:
-        yield status.of_error(planned.plan.obstacle)
+    yield from map(status.of_error, planned.plan.obstacles)
     for blocker in planned.blockers:
         if blocker.reason is PendingReason.HOLD:
             yield status.of_error(_busy(blocker))
