@@ -119,6 +119,27 @@ def test_a_shorter_backing_reads_as_zeros_past_its_end(
     assert drawn(chain.extents(above=2)) == "1D 2? 0- 0-"
 
 
+def test_a_map_tells_zeros_from_what_lies_past_a_shorter_backing(
+    opener: Opener, tmp_path: Path
+) -> None:
+    make(tmp_path, "base.raw", "A-CD")
+    make(tmp_path, "mid.qcow2", "X--", "base.raw", "raw")
+    make(tmp_path, "top.qcow2", "---0-", "mid.qcow2", "qcow2")
+    chain = opener("top.qcow2")
+    assert drawn(chain.map()) == "1D 2- 2D 0- 0?"
+    assert drawn(chain.map(2 * BLOCK)) == "2D 0- 0?"
+
+
+def test_a_map_tells_the_place_of_a_hole_in_a_raw_file(
+    opener: Opener, tmp_path: Path
+) -> None:
+    make(tmp_path, "base.raw", "A-")
+    make(tmp_path, "top.qcow2", "---", "base.raw", "raw")
+    data, hole, nobody = opener("top.qcow2").map()
+    assert (data.host_offset, hole.host_offset) == (0, BLOCK)
+    assert nobody.host_offset is None
+
+
 def test_a_longer_backing_is_cut_at_the_size_of_the_top(
     opener: Opener, tmp_path: Path
 ) -> None:
@@ -253,31 +274,25 @@ def test_random_chains_map_as_qemu_img_maps_them(
     assert backing is not None
     format_ = "raw" if ".raw" in backing else "qcow2"
     chain = opener(backing, format_)
-    assert [ours(extent) for extent in chain.extents()] == qemu_map(
-        tmp_path / backing, format_
-    )
+    assert list(map(ours, chain.map())) == qemu_map(tmp_path / backing, format_)
 
 
-Mapped = tuple[int, int, int, bool, bool, int | None]
+def ours(extent: Extent) -> dict[str, object]:
+    """A run as `qemu-img map` prints it."""
+    is_nobodys = extent.data is Data.UNALLOCATED
+    row: dict[str, object] = {
+        "start": extent.start,
+        "length": extent.length,
+        "depth": extent.depth,
+        "present": not is_nobodys,
+        "zero": is_nobodys or extent.data is Data.ZERO,
+        "data": extent.data is Data.RAW,
+    }
+    return row if extent.host_offset is None else row | {"offset": extent.host_offset}
 
 
-def ours(extent: Extent) -> Mapped:
-    zero = extent.data is Data.ZERO
-    host = None if zero else extent.host_offset
-    return extent.start, extent.length, extent.depth, zero, not zero, host
-
-
-def qemu_map(image: Path, format_: str) -> list[Mapped]:
-    """The answer of `qemu-img map`, neighbours joined as we join them."""
+def qemu_map(image: Path, format_: str) -> list[dict[str, object]]:
     command = ["qemu-img", "map", "--output=json", "-f", format_, str(image)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    joined: list[Mapped] = []
-    for entry in json.loads(done.stdout):
-        zero, data = entry["zero"], entry["data"]
-        host = entry.get("offset") if data else None
-        row = (entry["start"], entry["length"], entry["depth"], zero, data, host)
-        if joined and zero and joined[-1][2:] == row[2:]:
-            row = (joined[-1][0], joined[-1][1] + row[1], *row[2:])
-            joined.pop()
-        joined.append(row)
-    return joined
+    rows: list[dict[str, object]] = json.loads(done.stdout)
+    return rows

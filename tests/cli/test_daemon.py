@@ -1,6 +1,7 @@
 """The command line against the daemon itself: one user's first hour."""
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,6 +56,24 @@ def test_a_map_has_the_keys_of_qemu_img(cli: Cli, top: str) -> None:
     assert runs[0]["depth"] == 2
     assert runs[0]["data"]
     assert {"start", "length", "depth", "present", "zero", "data"} <= set(runs[0])
+
+
+@pytest.mark.qemu
+def test_a_map_is_that_of_qemu_img(cli: Cli, images: Path, top: str) -> None:
+    """With a hole in the raw base, and a top that is longer than it."""
+    with (images / "base.raw").open("r+b") as base:
+        base.truncate(1 * MiB)
+        base.truncate(3 * MiB)
+    rows = json.loads(cli("map", top, "-o", "json").out)
+    assert not any(row.pop("compressed") for row in rows)
+    command = ["qemu-img", "map", "--output=json", "-f", "qcow2", top]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert rows == json.loads(done.stdout)
+    assert [(row["present"], "offset" in row) for row in rows] == [
+        (True, True),
+        (True, True),
+        (False, False),
+    ]
 
 
 def test_a_map_for_people_names_the_files(cli: Cli, images: Path, top: str) -> None:

@@ -996,11 +996,13 @@ type MapExtent struct {
 	StartBytes int64 `protobuf:"varint,1,opt,name=start_bytes,json=startBytes,proto3" json:"start_bytes,omitempty"`
 	// Output only. Number of guest bytes.
 	LengthBytes int64 `protobuf:"varint,2,opt,name=length_bytes,json=lengthBytes,proto3" json:"length_bytes,omitempty"`
-	// Output only. Which image of the chain holds it: 0 is the top.
+	// Output only. Which image of the chain holds it: 0 is the top. If none does: the
+	// last one that was asked, which has no backing file or one that ends before.
 	Depth int32 `protobuf:"varint,3,opt,name=depth,proto3" json:"depth,omitempty"`
 	// Output only. What is there.
 	Data ExtentData `protobuf:"varint,4,opt,name=data,proto3,enum=longshore.v1.ExtentData" json:"data,omitempty"`
 	// Output only. Where it lies in the file of its image, if it lies there as it is.
+	// Zeros may have a place there too.
 	HostOffsetBytes *int64 `protobuf:"varint,5,opt,name=host_offset_bytes,json=hostOffsetBytes,proto3,oneof" json:"host_offset_bytes,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache

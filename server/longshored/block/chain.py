@@ -85,6 +85,23 @@ class Chain:
         depths = len(self.layers) if above is None else above
         return merge(self._resolved(offset, end, depths, bottom=above is None))
 
+    def map(self, offset: int = 0) -> Iterator[Extent]:
+        """Which layer says what of each run, in the words of `qemu-img map`.
+
+        What nobody has is UNALLOCATED in the last layer that was asked: the one
+        above a backing file that is too short. A hole of a raw layer has its place
+        in that file.
+        """
+        found = self._resolved(
+            offset, self.size, len(self.layers), nobody=Data.UNALLOCATED
+        )
+        for extent in merge(found):
+            is_raw = self.layers[extent.depth].format is Format.RAW
+            if is_raw and extent.data is Data.ZERO:
+                yield replace(extent, host_offset=extent.start)
+            else:
+                yield extent
+
     def readinto(self, offset: int, buffer: memoryview) -> None:
         """Fill the buffer with what the top shows."""
         for extent in self.extents(offset, len(buffer)):
@@ -108,9 +125,15 @@ class Chain:
                 closing.callback(layer.node.close)
 
     def _resolved(
-        self, offset: int, end: int, depths: int, *, bottom: bool
+        self,
+        offset: int,
+        end: int,
+        depths: int,
+        *,
+        bottom: bool = True,
+        nobody: Data = Data.ZERO,
     ) -> Iterator[Extent]:
-        """Follow each run down to the layer that has it.
+        """Follow each run down to the layer that has it; `nobody` if none can.
 
         A stack and not a recursion: a chain may be 200 layers deep.
         """
@@ -124,20 +147,19 @@ class Chain:
                 yield extent
                 continue
             below = extent.depth + 1
-            if below < depths:
-                asked.append(self._below(extent, below))
-            elif bottom:
-                yield replace(extent, data=Data.ZERO)
-            else:
-                yield extent.at_depth(below)
-
-    def _below(self, extent: Extent, depth: int) -> Iterator[Extent]:
-        """What the next layer has of a run; past its end the one above reads zeros."""
-        end = max(extent.start, min(extent.end, self.layers[depth].node.size))
-        if extent.start < end:
-            yield from self._layer_extents(depth, extent.start, end)
-        if end < extent.end:
-            yield Extent(end, extent.end - end, Data.ZERO, depth=extent.depth)
+            if below == depths:
+                yield replace(extent, data=nobody) if bottom else extent.at_depth(below)
+                continue
+            reach = self.layers[below].node.size
+            if reach <= extent.start:
+                # Past the end of the next layer: nobody further down is asked.
+                yield replace(extent, data=nobody)
+                continue
+            if reach < extent.end:
+                asked.append(iter((extent.clip(reach, extent.end),)))
+            asked.append(
+                self._layer_extents(below, extent.start, min(reach, extent.end))
+            )
 
     def _layer_extents(self, depth: int, offset: int, end: int) -> Iterator[Extent]:
         for extent in self.layers[depth].node.extents(offset, end - offset):

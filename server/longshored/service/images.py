@@ -101,19 +101,15 @@ class ImageService:
     ) -> pb.MapImageResponse:
         chain = open_unlocked(self._roots, image, declared=declared)
         try:
-            depths = len(chain.layers)
             if start >= chain.size:
                 return pb.MapImageResponse()
-            # With a floor named, what nobody has is told apart from zeros.
-            length = chain.size - start
-            extents = chain.extents(start, length, above=depths)
-            shown = list(islice(extents, size))
+            shown = list(islice(chain.map(start), size))
         finally:
             chain.close()
         answer = pb.MapImageResponse(
-            extents=[extent_to_proto(extent, depths) for extent in shown]
+            extents=[extent_to_proto(extent) for extent in shown]
         )
-        if shown and shown[-1].end < start + length:
+        if shown and shown[-1].end < chain.size:
             answer.next_page_token = self._pages.seal(Place(0, shown[-1].end), key)
         return answer
 

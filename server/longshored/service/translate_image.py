@@ -139,12 +139,12 @@ def _permissions(
             yield value
 
 
-def extent_to_proto(extent: Extent, depths: int) -> image_pb2.MapExtent:
-    """A run of a chain of so many images; what none has belongs to the last."""
+def extent_to_proto(extent: Extent) -> image_pb2.MapExtent:
+    is_packed = extent.data is Data.COMPRESSED
     return image_pb2.MapExtent(
         start_bytes=extent.start,
         length_bytes=extent.length,
-        depth=min(extent.depth, depths - 1),
+        depth=extent.depth,
         data=_EXTENTS[extent.data],
-        host_offset_bytes=extent.host_offset if extent.data is Data.RAW else None,
+        host_offset_bytes=None if is_packed else extent.host_offset,
     )
