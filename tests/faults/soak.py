@@ -1,4 +1,4 @@
-"""Random kills by hand: python -m tests.faults.soak --cycles 200 [--seed N]
+"""Random kills by hand, by a new seed: python -m tests.faults.soak [--kills 2000]
 
 Prints the seed, what was done and what was hit; ends with 1 if anything was wrong.
 """
@@ -15,7 +15,7 @@ from tests.faults.storm import Storm
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cycles", type=int, default=200)
+    parser.add_argument("--kills", type=int, default=2000)
     parser.add_argument(
         "--seed", type=int, default=random.SystemRandom().getrandbits(32)
     )
@@ -23,7 +23,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="ls-") as directory:
         place = Path(directory)
         storm = Storm(place / "d", Templates(place / "templates"), asked.seed)
-        report = storm.run(asked.cycles)
+        report = storm.run(asked.kills)
     sys.stdout.write(f"{report}\n")
     for wrong in report.violations:
         sys.stdout.write(f"  {wrong}\n")

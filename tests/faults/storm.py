@@ -40,7 +40,7 @@ _VERBS: dict[str, Any] = {
 }
 _WEIGHTS = (6, 8, 4, 1)
 
-# So many of the deaths are asked for politely.
+# So many of the deaths are asked for politely; they count as no kill.
 DRAINS = 0.15
 
 
@@ -49,7 +49,7 @@ class Report:
     """What happened; `violations` is what should not have."""
 
     seed: int
-    cycles: int = 0
+    kills: int = 0
     kills_at_work: int = 0  # kills that hit at least one running job
     drains: int = 0
     jobs: int = 0
@@ -60,8 +60,8 @@ class Report:
 
     def __str__(self) -> str:
         return (
-            f"seed {self.seed}: {self.cycles} cycles, {self.drains} of them drains; "
-            f"{self.kills_at_work} kills hit running jobs; "
+            f"seed {self.seed}: {self.kills} kills, {self.kills_at_work} of them hit "
+            f"running jobs; {self.drains} drains; "
             f"{self.jobs} jobs, {self.calls} verbs; "
             f"{self.succeeded} pulled, {self.cancelled} cancelled; "
             f"{len(self.violations)} violations"
@@ -76,18 +76,21 @@ class Storm:
         self._random = random.Random(seed)
         self._rig = Rig(place, templates)
         self._live: list[Asked] = []
+        # Chains with a pull that was killed, and cancelled before a worker came back
+        # to it: what it had counted and not used is leaked, for the next pull too.
+        self._abandoned: set[Path] = set()
 
     @property
     def _ledger(self) -> Ledger:
         return self._rig.ledger
 
-    def run(self, cycles: int) -> Report:
+    def run(self, kills: int) -> Report:
         try:
             self._rig.start()
             # A kill that hits an idle daemon proves nothing: on a slow machine, where
             # jobs begin late, there are more of them.
             report = self.report
-            while report.cycles < cycles or report.kills_at_work < cycles // 2:
+            while report.kills < kills or report.kills_at_work < kills // 2:
                 self._cycle()
             self._let_go()
         finally:
@@ -101,13 +104,13 @@ class Storm:
         is_drain = self._random.random() < DRAINS
         self._end_life(is_drain)
         clients.join()
-        self.report.cycles += 1
         self._look_at_rest(is_drain)
         self._rig.start()
         self._settle()
 
     def _end_life(self, is_drain: bool) -> None:
         if not is_drain:
+            self.report.kills += 1
             self._rig.daemon.kill()
             return
         self.report.drains += 1
@@ -170,12 +173,17 @@ class Storm:
         match job.state:
             case job_pb2.JOB_STATE_SUCCEEDED:
                 self.report.succeeded += 1
-                self.report.violations += when_pulled(one.chain, one.sources)
-                shutil.rmtree(one.chain.directory)
+                directory = one.chain.directory
+                self.report.violations += when_pulled(
+                    one.chain, one.sources, may_leak=directory in self._abandoned
+                )
+                shutil.rmtree(directory)
                 self._live.remove(one)
             case job_pb2.JOB_STATE_CANCELLED:
                 self.report.cancelled += 1
                 self._live.remove(one)
+                if was_abandoned(job):
+                    self._abandoned.add(one.chain.directory)
                 # Pulling again goes on from there.
                 self._want(one.chain, self._random)
             case job_pb2.JOB_STATE_FAILED:
@@ -193,6 +201,12 @@ class Storm:
                 for job in jobs:
                     release(job)
             self._settle()
+
+
+def was_abandoned(job: job_pb2.Job) -> bool:
+    """Whether a job that had begun was cancelled while it queued again."""
+    entered = {step.state for step in job.history}
+    return job.HasField("start_time") and job_pb2.JOB_STATE_ABORTING not in entered
 
 
 def release(job: JobHandle) -> None:
