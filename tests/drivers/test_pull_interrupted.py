@@ -241,3 +241,19 @@ def test_what_the_last_attempt_moved_is_no_part_of_the_rate(puller: Puller) -> N
     puller.pull(script=Script(on_checkpoint=look))
     assert puller.told.booked == 2 * BLOCK
     assert 0 < max(rates) <= 2 * BLOCK
+
+
+@pytest.mark.parametrize(
+    "step", ["publish.refcounts_written", "publish.refcounts_flushed"]
+)
+def test_another_pull_reclaims_what_a_killed_one_had_counted(
+    puller: Puller, step: str
+) -> None:
+    make_chain(puller.directory)
+    top = puller.directory / "top.qcow2"
+    assert puller.crash(step)
+    assert report(top).leaks
+    # Not the next attempt of the same job, which knows that there was one before.
+    puller.saved = None
+    puller.pull()
+    assert report(top).clean

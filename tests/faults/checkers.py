@@ -67,12 +67,10 @@ def at_any_instant(chain: Chain, sources: Mapping[str, str]) -> list[str]:
     return wrong
 
 
-def when_pulled(
-    chain: Chain, sources: Mapping[str, str], *, may_leak: bool = False
-) -> list[str]:
+def when_pulled(chain: Chain, sources: Mapping[str, str]) -> list[str]:
     """D8 beside: what must hold after a pull has succeeded."""
     wrong = at_any_instant(chain, sources)
-    if not may_leak and (leaks := check(chain.top).leaks):
+    if leaks := check(chain.top).leaks:
         wrong.append(f"{chain.top}: {leaks} leaked clusters")
     kept = None if chain.kept is None else str(chain.kept)
     if (backing := backing_of(chain.top)) != kept:

@@ -76,9 +76,6 @@ class Storm:
         self._random = random.Random(seed)
         self._rig = Rig(place, templates)
         self._live: list[Asked] = []
-        # Chains with a pull that was killed, and cancelled before a worker came back
-        # to it: what it had counted and not used is leaked, for the next pull too.
-        self._abandoned: set[Path] = set()
 
     @property
     def _ledger(self) -> Ledger:
@@ -173,17 +170,12 @@ class Storm:
         match job.state:
             case job_pb2.JOB_STATE_SUCCEEDED:
                 self.report.succeeded += 1
-                directory = one.chain.directory
-                self.report.violations += when_pulled(
-                    one.chain, one.sources, may_leak=directory in self._abandoned
-                )
-                shutil.rmtree(directory)
+                self.report.violations += when_pulled(one.chain, one.sources)
+                shutil.rmtree(one.chain.directory)
                 self._live.remove(one)
             case job_pb2.JOB_STATE_CANCELLED:
                 self.report.cancelled += 1
                 self._live.remove(one)
-                if was_abandoned(job):
-                    self._abandoned.add(one.chain.directory)
                 # Pulling again goes on from there.
                 self._want(one.chain, self._random)
             case job_pb2.JOB_STATE_FAILED:
@@ -201,12 +193,6 @@ class Storm:
                 for job in jobs:
                     release(job)
             self._settle()
-
-
-def was_abandoned(job: job_pb2.Job) -> bool:
-    """Whether a job that had begun was cancelled while it queued again."""
-    entered = {step.state for step in job.history}
-    return job.HasField("start_time") and job_pb2.JOB_STATE_ABORTING not in entered
 
 
 def release(job: JobHandle) -> None:

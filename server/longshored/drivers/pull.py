@@ -16,7 +16,6 @@ from ..block.node import Identity, Mode
 from ..block.qcow2.features import Incompatible
 from ..block.qcow2.headerfile import naming
 from ..block.qcow2.layout import refuse_unsupported
-from ..block.qcow2.repair import reclaim_leaks
 from ..block.roots import Roots
 from ..errors import Kind, ServiceError
 from ..job.nodes import Node
@@ -81,9 +80,6 @@ class PullDriver:
         try:
             base = self._base(spec, _layers(chain))
             state = _state(context, chain)
-            if context.attempt > 1:
-                # What the last attempt had counted and not yet used when it died.
-                reclaim_leaks(chain.top.raw)
             batches = PullBatches(context, chain, base, state, self._tuning)
             return PullWork(context, self._roots, chain, base, batches)
         except BaseException:

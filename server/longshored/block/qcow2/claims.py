@@ -11,6 +11,11 @@ class Claims:
         clusters = (file_size >> self._bits) + 1
         self._map = bytearray(clusters // 8 + 1)
 
+    @property
+    def total(self) -> int:
+        """Clusters that are marked."""
+        return int.from_bytes(self._map, "little").bit_count()
+
     def claim(self, offset: int) -> bool:
         """Mark the cluster; False if it was marked before."""
         cluster = offset >> self._bits

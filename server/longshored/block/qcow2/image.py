@@ -23,6 +23,7 @@ from .layout import (
 )
 from .metadata import CACHE_BYTES, Metadata
 from .prepare import open_writer
+from .repair import reclaim_leaks
 from .snapshots import read_snapshots
 from .soundness import check_for_writing
 from .tables import Geometry
@@ -128,7 +129,10 @@ class Qcow2Node:
         with self._opening:
             if self._writer is None:
                 with naming(self.uri):
-                    check_for_writing(self.raw, self.metadata)
+                    if check_for_writing(self.raw, self.metadata):
+                        # A writer before us may have died between counting clusters
+                        # and using them.
+                        reclaim_leaks(self.raw)
                     self._writer = open_writer(self.raw, self.metadata, self.readinto)
             return self._writer
 

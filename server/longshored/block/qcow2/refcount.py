@@ -132,6 +132,11 @@ class Refcounts:
         index, inside = divmod(cluster, self.per_block)
         return self._load(index).counts[inside] if self.has_block(index) else 0
 
+    def counted(self) -> int:
+        """How many clusters have a reference."""
+        blocks = (self._load(index).counts for index in self.blocks())
+        return sum(len(counts) - counts.count(0) for counts in blocks)
+
     def missing_blocks(self, first: int, count: int) -> list[int]:
         """Indexes of the blocks that these clusters need and that do not exist."""
         last = first + count - 1

@@ -26,8 +26,12 @@ from .tables import (
 )
 
 
-def check_for_writing(host: HostFile, metadata: Metadata) -> None:
-    """Raise unless no two pointers of the image share a cluster in a harmful way."""
+def check_for_writing(host: HostFile, metadata: Metadata) -> bool:
+    """Raise unless no two pointers of the image share a cluster in a harmful way.
+
+    True if clusters may be counted that nothing uses: what snapshots and bitmaps own
+    this does not look at.
+    """
     geometry, file_size = metadata.geometry, metadata.file_size
     if file_size >> geometry.cluster_bits > MAX_MAP_BYTES * 8:
         raise unsupported(
@@ -41,8 +45,12 @@ def check_for_writing(host: HostFile, metadata: Metadata) -> None:
     tables, data = Claims(geometry, file_size), Claims(geometry, file_size)
     _claim_tables(tables, host, metadata, refcounts)
     _claim_data(data, tables, metadata)
-    if not metadata.header.dirty:  # else they are counted anew before the first change
-        _check_counts(refcounts, metadata, (tables, data))
+    if metadata.header.dirty:  # they are counted anew before the first change
+        return False
+    _check_counts(refcounts, metadata, (tables, data))
+    if metadata.header.snapshots or metadata.header.bitmaps is not None:
+        return True
+    return refcounts.counted() > tables.total + data.total
 
 
 def _claim_tables(
