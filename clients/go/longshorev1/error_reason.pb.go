@@ -25,7 +25,8 @@ const (
 
 // ErrorReason is why a call or a job failed. On the wire the name without its prefix is
 // the reason of a google.rpc.ErrorInfo with domain "jobs.longshore": "JOB_NOT_FOUND".
-// Its metadata has the keys named here, and everything that varies in the message.
+// Its metadata has the keys named here, and everything that varies in the message; also
+// firstField if it is about one part of the request, as of a member of a group.
 // More values may be added: for one that is not known, go by the code.
 type ErrorReason int32
 

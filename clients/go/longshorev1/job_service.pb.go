@@ -1539,7 +1539,8 @@ func (x *PlanJobResponse) GetPlan() *JobPlan {
 // CreateJobGroupRequest asks for several jobs as one transaction.
 type CreateJobGroupRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Optional. Name, by the rules of a job_id. Empty: the daemon makes one.
+	// Optional. Name, made like a job_id. No job that is there, finished or not, may be
+	// of a group of that name. Empty: the daemon makes one.
 	GroupId string `protobuf:"bytes,1,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
 	// Required. The jobs. At least 1, at most 100.
 	Members []*JobGroupMember `protobuf:"bytes,2,rep,name=members,proto3" json:"members,omitempty"`
