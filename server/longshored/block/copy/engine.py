@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from .feed import Feed
 from .worker import LARGEST, Batch, Results, Route, Worker
 
-# One reads while two write; more only fight for the processors (bench/pull.py).
-WORKERS = 3
+# One reads while one writes. A third makes a lone pull 7 % faster, and the event loop
+# twice as late while four pulls run (bench/pull.py, bench/loop.py, two processors).
+WORKERS = 2
 
 
 class Engine:
