@@ -14,8 +14,8 @@ from typing import Any
 from longshored.__main__ import main
 from longshored.block import raw, roots
 from longshored.block.copy import feed
-from longshored.block.qcow2 import ledger, rewrite
-from longshored.drivers import pull, pull_batches, pull_work
+from longshored.block.qcow2 import image, ledger, rewrite
+from longshored.drivers import pull_batches, pull_work
 from longshored.service import watchlog
 from longshored.store import journal, transaction
 from longshored.store.change import ChangeKind
@@ -109,7 +109,7 @@ def unlink_early() -> None:
 
 def keep_leaks() -> None:
     """What a killed pull had counted stays counted."""
-    module: Any = pull
+    module: Any = image
     module.reclaim_leaks = lambda _: 0
 
 
