@@ -17,7 +17,7 @@ LEAST = 1 * MiB
 class Space:
     """Cuts reserved space into pieces. What a worker drops is a hole: free space.
 
-    `reserve` is asked for so many bytes, and gives at least so many.
+    `reserve` is told how many bytes are wanted, and how many are the least that helps.
     """
 
     def __init__(self, reserve: Callable[[int, int], range], cluster: int) -> None:
