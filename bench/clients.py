@@ -2,7 +2,7 @@
 the same language, in processor time per event and memory of the process.
 
 Both read the same history from its beginning, several times over, and keep nothing;
-the process has done so before it is measured. What is not built is left out.
+the process has done so before it is measured. What is not built is left out, and named.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from longshore.v1 import job_options_pb2
 from longshore.v1 import job_service_pb2 as pb
 from tests.conformance.built import built
-from tests.conformance.languages import Language
+from tests.conformance.languages import Language, standing
 from tests.conformance.process import Fields, Process
 
 from .daemon import Served, Stubs, cpu_seconds, peak, reset_peak, served
@@ -43,7 +43,11 @@ def measure(run: Run) -> None:
     run.report.title(f"clients: {JOBS} jobs watched, {changes * rounds:,} events each")
     with served(run.directory, does_nothing=True) as daemon, daemon.connect() as stubs:
         make_history(stubs, daemon.root, changes)
-        for language in built():
+        languages = built()
+        left_out = {one.name for one in standing()} - {one.name for one in languages}
+        if left_out:
+            run.report.say(f"not built here: {', '.join(sorted(left_out))}")
+        for language in languages:
             raw, wrapped = (
                 cost(language, daemon, changes, rounds, raw=is_raw)
                 for is_raw in (True, False)

@@ -38,6 +38,22 @@ def test_a_submit_that_waits_tells_it_too(server: FakeServer, cli: Cli) -> None:
     assert told(cli("pull", "/top", "--wait").err) == [LOST, BACK]
 
 
+def test_a_cancel_that_waits_tells_it_too(server: FakeServer, cli: Cli) -> None:
+    job = server.put("a", "CANCELLED")
+    server.answers["CancelJob"] = job_service_pb2.CancelJobResponse(job=job)
+    server.fail("WaitJob", Refusal(Code.UNAVAILABLE))
+    assert told(cli("cancel", "a", "--wait").err) == [LOST, BACK]
+
+
+def test_a_daemon_that_was_never_there_is_not_lost(
+    server: FakeServer, cli: Cli
+) -> None:
+    server.fail("ListJobs", *[Refusal(Code.UNAVAILABLE)] * 4)
+    shown = cli("list")
+    assert shown.code == Exit.UNREACHABLE
+    assert told(shown.err) == []
+
+
 def test_a_wait_for_a_state_tells_it_too(server: FakeServer, cli: Cli) -> None:
     server.put("a", "PAUSED")
     server.fail("WaitJob", *[Refusal(Code.UNAVAILABLE)] * 2)
@@ -56,13 +72,16 @@ def test_quiet_is_quiet(server: FakeServer, cli: Cli, words: tuple[str, ...]) ->
 
 def test_it_is_told_again_when_it_happens_again() -> None:
     said: list[str] = []
-    notice = Notice(said.append, is_quiet=False)
-    notice.heard()
-    notice.failed(HistoryLost("another matter"))
-    assert said == []
-    for _ in range(2):
-        notice.failed(ConnectionFailed("gone"))
-        notice.failed(ConnectionFailed("gone"))
+    notice = Notice(is_quiet=False)
+    with notice.said_by(said.append):
         notice.heard()
-        notice.heard()
+        notice.failed(HistoryLost("another matter"))
+        assert said == []
+        for _ in range(2):
+            notice.failed(ConnectionFailed("gone"))
+            notice.failed(ConnectionFailed("gone"))
+            assert notice.is_away
+            notice.heard()
+            notice.heard()
+            assert not notice.is_away
     assert [f"longshore: {text}" for text in said] == [LOST, BACK] * 2

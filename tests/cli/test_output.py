@@ -4,10 +4,11 @@ because the daemon is newer.
 
 import json
 
+import pytest
 from google.protobuf.any_pb2 import Any as Packed
 
 from longshore.cli.output import plain
-from longshore.v1 import job_pb2
+from longshore.v1 import job_pb2, job_service_pb2
 from tests.cli.conftest import Cli
 from tests.support.blockyaml import load
 from tests.support.fakeserver import FakeServer
@@ -40,6 +41,19 @@ def test_yaml_holds_the_same(server: FakeServer, cli: Cli) -> None:
     server.put("a", labels={"vm": "yes"})
     document = cli("get", "a", "-o", "yaml").out.rstrip("\n")
     assert load(document) == json.loads(cli("get", "a", "-o", "json").out)
+
+
+@pytest.mark.parametrize("verb", ["get", "cancel"])
+def test_json_of_several_is_one_document(
+    server: FakeServer, cli: Cli, verb: str
+) -> None:
+    jobs = [server.put(name) for name in ("aaaa", "bbbb")]
+    server.answers["CancelJob"] = lambda request: job_service_pb2.CancelJobResponse(
+        job=server.jobs[request.job_id]
+    )
+    shown = json.loads(cli(verb, "bbbb", "aaaa", "-o", "json").out)
+    assert [job["jobId"] for job in shown] == ["bbbb", "aaaa"]
+    assert len(jobs) == len(shown)
 
 
 def test_several_yaml_documents_are_told_apart(server: FakeServer, cli: Cli) -> None:

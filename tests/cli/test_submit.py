@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from longshore.cli.exits import Exit
-from longshore.cli.submit import instant
+from longshore.cli.policies import instant
 from longshore.v1 import (
     image_pb2,
     image_service_pb2,

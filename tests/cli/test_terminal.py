@@ -213,6 +213,18 @@ def test_top_draws_on_a_screen_of_its_own(server: FakeServer) -> None:
     assert terminal.text.rstrip().endswith("\x1b[?25h\x1b[?1049l")
 
 
+def test_top_says_for_how_long_the_daemon_is_away(server: FakeServer) -> None:
+    with Terminal("-s", server.address, "top", columns=120) as terminal:
+        terminal.sees("1 running")
+        server.stop()
+        terminal.sees("1 running: the connection to the daemon was lost")
+        server.start()
+        server.put("made", "PAUSED")
+        terminal.sees("1 paused\x1b[K")
+        terminal.ctrl_c()
+        assert terminal.end() == Exit.DONE
+
+
 def test_a_list_fits_the_terminal(server: FakeServer) -> None:
     with Terminal("-s", server.address, "list", columns=60) as terminal:
         terminal.end()

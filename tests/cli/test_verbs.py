@@ -1,5 +1,6 @@
 """Commands that ask something of jobs."""
 
+import json
 from typing import Any
 
 import pytest
@@ -87,6 +88,17 @@ def test_one_that_fails_does_not_keep_the_others(server: FakeServer, cli: Cli) -
     assert shown.code == Exit.USAGE
 
 
+def test_a_get_of_one_that_is_not_there_shows_the_others(
+    server: FakeServer, cli: Cli
+) -> None:
+    server.put("aaaa")
+    server.put("cccc")
+    shown = cli("get", "aaaa", "bbbb", "cccc", "-o", "json")
+    assert [job["jobId"] for job in json.loads(shown.out)] == ["aaaa", "cccc"]
+    assert shown.err.startswith("error: bbbb: no job bbbb")
+    assert shown.code == Exit.USAGE
+
+
 def updated(server: FakeServer) -> job_service_pb2.UpdateJobRequest:
     (request,) = server.called("UpdateJob")
     assert isinstance(request, job_service_pb2.UpdateJobRequest)
@@ -126,6 +138,22 @@ def test_options_are_set_and_told(server: FakeServer, cli: Cli) -> None:
         "a  RUNNING  rate=50MiB burst=1MiB iops=10 burst-iops=5 priority=-3 "
         "auto-finalize=false auto-dismiss=1h 30m\n"
     )
+
+
+@pytest.mark.usefixtures("living")
+def test_a_start_is_put_off(server: FakeServer, cli: Cli) -> None:
+    shown = cli("set", "a", "not-before=2026-11-20T22:00:00+01:00")
+    start = updated(server).options.earliest_start_time
+    assert start.ToJsonString() == "2026-11-20T21:00:00Z"
+    assert shown.out == "a  RUNNING  not-before=2026-11-20T21:00:00Z\n"
+
+
+@pytest.mark.usefixtures("living")
+def test_a_start_that_is_no_time_is_refused(server: FakeServer, cli: Cli) -> None:
+    shown = cli("set", "a", "not-before=tomorrow")
+    assert shown.code == Exit.USAGE
+    assert "not-before: not a time: 'tomorrow'" in shown.err
+    assert server.called("UpdateJob") == []
 
 
 @pytest.mark.usefixtures("living")

@@ -16,6 +16,7 @@ from .aiostream import AsyncWatch
 from .credentials import Credentials
 from .enums import CompletionMode, JobState
 from .errors import LongshoreError, from_call
+from .listener import NOBODY, Listener
 from .steps import Call, Plan, Sleep, T, Wait, wait
 from .v1 import (
     image_pb2,
@@ -41,11 +42,15 @@ class AsyncClient:
     """
 
     def __init__(
-        self, address: str | None = None, credentials: Credentials | None = None
+        self,
+        address: str | None = None,
+        credentials: Credentials | None = None,
+        listener: Listener = NOBODY,
     ) -> None:
         self.address = check_address(address or default_address())
         who = credentials or Credentials.from_environment()
         self._credentials = who.check(self.address)
+        self._listener = listener
         self._is_closed = False
         self._channels: dict[str, grpc.aio.Channel] = {}
         self._stubs: dict[str, Any] = {}
@@ -153,7 +158,8 @@ class AsyncClient:
         self, select: watch_pb2.JobSelector | None = None, **how: Unpack[How]
     ) -> AsyncWatch:
         """Jobs as they are, then every change; `watch.How` says how."""
-        watch = AsyncWatch(self._open_stream, Watcher(select or selector(), **how))
+        watcher = Watcher(select or selector(), self._listener, **how)
+        watch = AsyncWatch(self._open_stream, watcher)
         self._watches.add(watch)
         return watch
 
@@ -217,6 +223,8 @@ class AsyncClient:
             except StopIteration as end:
                 result: T = end.value
                 return result
+            if error is not None:
+                self._listener.failed(error)
             answer, error = await self._do(step)
 
     async def _do(self, step: Call | Sleep) -> tuple[Any, LongshoreError | None]:
@@ -232,6 +240,7 @@ class AsyncClient:
             )
         except grpc.RpcError as error:
             return None, from_call(error)
+        self._listener.heard()
         return answer, None
 
     async def _items(self, pages: plans.Pages[Item]) -> AsyncIterator[Item]:

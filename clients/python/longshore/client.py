@@ -15,6 +15,7 @@ from .address import check_address, default_address
 from .credentials import Credentials
 from .enums import CompletionMode, JobState
 from .errors import LongshoreError, from_call
+from .listener import NOBODY, Listener
 from .steps import Call, Plan, Sleep, T, Wait, wait
 from .stream import Watch
 from .v1 import (
@@ -39,16 +40,21 @@ class Client:
 
     `address` is `unix:PATH` or `HOST:PORT`; without one, LONGSHORE_ADDRESS or the
     usual socket. Without `credentials` they are those of the environment. Raises
-    ValueError for what is none. Connects when first used.
+    ValueError for what is none. Connects when first used. The `listener` hears of
+    troubles that are ridden out.
     """
 
     def __init__(
-        self, address: str | None = None, credentials: Credentials | None = None
+        self,
+        address: str | None = None,
+        credentials: Credentials | None = None,
+        listener: Listener = NOBODY,
     ) -> None:
         # Set once.
         self.address = check_address(address or default_address())
         who = credentials or Credentials.from_environment()
         self._credentials = who.check(self.address)
+        self._listener = listener
         # Guarded by _lock.
         self._lock = threading.Lock()
         self._is_closed = False
@@ -161,7 +167,8 @@ class Client:
         self, select: watch_pb2.JobSelector | None = None, **how: Unpack[How]
     ) -> Watch:
         """Jobs as they are, then every change; `watch.How` says how."""
-        watch = Watch(self._open_stream, Watcher(select or selector(), **how))
+        watcher = Watcher(select or selector(), self._listener, **how)
+        watch = Watch(self._open_stream, watcher)
         with self._lock:
             self._watches.add(watch)
         return watch
@@ -226,6 +233,8 @@ class Client:
             except StopIteration as end:
                 result: T = end.value
                 return result
+            if error is not None:
+                self._listener.failed(error)
             answer, error = self._do(step)
 
     def _do(self, step: Call | Sleep) -> tuple[Any, LongshoreError | None]:
@@ -241,6 +250,7 @@ class Client:
             )
         except grpc.RpcError as error:
             return None, from_call(error)
+        self._listener.heard()
         return answer, None
 
     def _items(self, pages: plans.Pages[Item]) -> Iterator[Item]:

@@ -21,6 +21,7 @@ from .errors import (
     Unavailable,
     seconds,
 )
+from .listener import NOBODY, Listener
 from .steps import span
 from .v1 import job_pb2, job_progress_pb2, watch_pb2
 
@@ -132,13 +133,15 @@ class How(TypedDict, total=False):
 
 @dataclass(slots=True)
 class Watcher:
-    """The state of one watch across its streams; the public fields are those of `How`.
+    """The state of one watch across its streams. The public fields are those of `How`,
+    and the `listener` hears of streams that end in an error and are begun anew.
 
     `cursor` moves when a value has been taken and the next one is asked for, so that
     leaving in between repeats a value rather than losing one.
     """
 
     selector: watch_pb2.JobSelector
+    listener: Listener = NOBODY
     cursor: watch_pb2.Cursor | None = None
     from_now: bool = False
     strict: bool = False
@@ -182,6 +185,7 @@ class Watcher:
     def frame(self, frame: watch_pb2.WatchJobsResponse) -> Iterator[Value]:
         """What a frame says to the user. Raises Finished at the planned end."""
         self._heard, self._away = True, 0.0
+        self.listener.heard()
         match frame.WhichOneof("frame"):
             case "opened":
                 self.silence = _silence(frame.opened)
@@ -252,7 +256,9 @@ class Watcher:
             self._retry_delay = error.retry_delay
         elif not isinstance(error, ConnectionFailed | Unavailable | DeadlineExceeded):
             raise error
-        return self._again(error, lived)
+        delay = self._again(error, lived)
+        self.listener.failed(error)
+        return delay
 
     def _again(self, error: LongshoreError, lived: float) -> float:
         if lived >= HEALTHY_SECONDS:

@@ -11,7 +11,7 @@ from ..credentials import Credentials, is_local
 from ..errors import NotFound
 from ..v1 import image_pb2
 from .arguments import Arguments
-from .away import Daemon
+from .away import Notice
 from .exits import CommandError
 
 # So much of an id is enough to look it up by its beginning.
@@ -23,8 +23,12 @@ SEARCHED = 5000
 PAGE = 500
 
 
-def client(args: Arguments) -> Daemon:
-    return Daemon(args.server, credentials(args))
+class Daemon(Client):
+    """The client of a command; its notice says when the daemon goes away."""
+
+    def __init__(self, args: Arguments) -> None:
+        self.notice = Notice(is_quiet=args.quiet)
+        super().__init__(args.server, credentials(args), self.notice)
 
 
 def credentials(args: Arguments) -> Credentials:

@@ -34,8 +34,7 @@ class Silent:
         pass
 
     def say(self, text: str) -> None:
-        sys.stderr.write(f"longshore: {text}\n")
-        sys.stderr.flush()
+        output.say(text)
 
     def close(self) -> None:
         pass

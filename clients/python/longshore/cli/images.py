@@ -7,7 +7,7 @@ from ..units import format_size
 from ..v1 import image_pb2, image_service_pb2
 from . import words
 from .arguments import Arguments
-from .connect import client, image, links
+from .connect import Daemon, image, links
 from .exits import CommandError, Exit
 from .output import Printer
 from .table import Column, Cut
@@ -30,7 +30,7 @@ def create(args: Arguments) -> Exit:
         request.backing.CopyFrom(image(args["backing"], args["backing_format"]))
     if args["format"] == "qcow2":
         request.qcow2.CopyFrom(qcow2_options(args))
-    with client(args) as daemon:
+    with Daemon(args) as daemon:
         made = daemon.create_image(request)
     Printer.of(args).one(made, [link_line(made.chain[0])], name=made.uri)
     return Exit.DONE
@@ -52,7 +52,7 @@ def qcow2_options(args: Arguments) -> image_pb2.Qcow2Options:
 
 
 def chain(args: Arguments) -> Exit:
-    with client(args) as daemon:
+    with Daemon(args) as daemon:
         found = daemon.image(
             image(args["path"], args["format"]), backing_chain=links(args)
         )
@@ -95,7 +95,7 @@ def traits(qcow2: image_pb2.Qcow2Details) -> Iterator[str]:
 def extents(args: Arguments) -> Exit:
     printer = Printer.of(args)
     name = image(args["path"], args["format"])
-    with client(args) as daemon:
+    with Daemon(args) as daemon:
         runs = daemon.map(name, backing_chain=links(args))
         if printer.is_data:
             printer.list(map(qemu_row, runs), (), name=str)

@@ -13,8 +13,7 @@ from types import FrameType
 
 from ..client import JobHandle
 from ..errors import LongshoreError
-
-Say = Callable[[str], None]
+from .output import Say
 
 
 class Ladder:

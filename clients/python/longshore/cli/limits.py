@@ -11,7 +11,7 @@ from ..v1 import job_service_pb2, rate_limit_pb2
 from ..watch import selector
 from . import words
 from .arguments import Arguments
-from .connect import client
+from .connect import Daemon
 from .exits import CommandError, Exit
 from .output import Printer
 from .table import Column, Cut
@@ -26,7 +26,7 @@ Shared = rate_limit_pb2.SharedRateLimit
 
 
 def every(args: Arguments) -> Exit:
-    with client(args) as daemon:
+    with Daemon(args) as daemon:
         found = daemon.rate_limits()
     return _print(args, found)
 
@@ -42,7 +42,7 @@ def of_device(args: Arguments) -> Exit:
 def of_group(args: Arguments) -> Exit:
     limit, paths = _asked(args["options"])
     group_id = args["group"]
-    with client(args) as daemon:
+    with Daemon(args) as daemon:
         if paths:
             answer = daemon.update_group(group_id, limit, paths=paths)
         else:
@@ -56,7 +56,7 @@ def of_group(args: Arguments) -> Exit:
 
 def _show_or_change(args: Arguments, scope: str) -> Exit:
     limit, paths = _asked(args["options"])
-    with client(args) as daemon:
+    with Daemon(args) as daemon:
         if paths:
             found = [daemon.limit(scope, limit, paths=paths)]
         else:

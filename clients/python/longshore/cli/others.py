@@ -6,14 +6,14 @@ from ..v1 import job_pb2, system_service_pb2
 from . import output, words
 from .arguments import Arguments
 from .completion import script, subcommands
-from .connect import client
+from .connect import Daemon
 from .exits import MEANINGS, CommandError, Exit
 from .output import Printer
 from .parser import build
 
 
 def capabilities(args: Arguments) -> Exit:
-    with client(args) as daemon:
+    with Daemon(args) as daemon:
         found = daemon.capabilities()
     printer = Printer.of(args)
     lines = capability_lines(found, is_wide=printer.form == "wide")

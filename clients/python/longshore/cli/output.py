@@ -1,8 +1,11 @@
-"""How answers are printed: tables, JSON, YAML, names. stdout only."""
+"""How answers are printed, on stdout: tables, JSON, YAML, names. And what is said to
+people meanwhile, on stderr.
+"""
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +16,15 @@ from . import terminal
 from .arguments import Arguments
 from .table import Column, one_line, table
 from .yaml import emit
+
+Say = Callable[[str], None]
+Put = Callable[[Message, list[str], str], None]
+"""A message, its lines for people, its name."""
+
+
+def say(text: str) -> None:
+    sys.stderr.write(f"longshore: {text}\n")
+    sys.stderr.flush()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +86,8 @@ class Printer:
                 )
                 write(lines)
 
-    def one(
-        self, message: Message, lines: Iterable[str], *, name: str, first: bool = True
-    ) -> None:
-        """One message: `lines` are its form for people. Others may go before it."""
+    def one(self, message: Message, lines: Iterable[str], *, name: str) -> None:
+        """One message: `lines` are its form for people."""
         match self.form:
             case "name":
                 write([name])
@@ -86,11 +96,38 @@ class Printer:
             case "jsonl":
                 write([json.dumps(plain(message))])
             case "yaml":
-                write(
-                    [emit(plain(message))] if first else ["---", emit(plain(message))]
-                )
+                write([emit(plain(message))])
             case _:
                 write(map(one_line, lines))
+
+    @contextmanager
+    def sheet(self, asked: int) -> Iterator[Put]:
+        """Messages as they come, each as `one` has it. JSON of more than one that was
+        asked for is an array: at the end, and however few have come.
+        """
+        array: list[Any] | None
+        array = [] if asked > 1 and self.form == "json" else None
+        count = 0
+
+        def put(message: Message, lines: list[str], name: str) -> None:
+            nonlocal count
+            count += 1
+            if array is not None:
+                array.append(plain(message))
+                return
+            if count > 1 and self.form == "yaml":
+                write(["---"])
+            # A block of lines stands apart from the one before.
+            is_block = not (self.is_data or self.form == "name") and len(lines) > 1
+            if count > 1 and is_block:
+                write([""])
+            self.one(message, lines, name=name)
+
+        try:
+            yield put
+        finally:
+            if array is not None:
+                write([json.dumps(array, indent=2)])
 
 
 def plain(message: Any) -> Any:

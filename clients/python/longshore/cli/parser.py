@@ -346,9 +346,9 @@ def add_verbs(commands: Any) -> None:
         "options",
         metavar="NAME=VALUE",
         nargs="+",
-        help="rate, burst, iops, burst-iops, priority, on-error, window (repeat: all "
-        "that there are then), auto-finalize, auto-dismiss; the value none takes it "
-        "away",
+        help="rate, burst, iops, burst-iops, priority, not-before, on-error, window "
+        "(repeat: all that there are then), auto-finalize, auto-dismiss; the value "
+        "none takes it away",
     )
 
 

@@ -1,6 +1,7 @@
 """What to do on errors, and when to work: as words of a command line, both ways."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 from ..units import parse_duration
 from ..v1 import job_options_pb2
@@ -98,3 +99,20 @@ def window_text(window: job_options_pb2.TimeWindow) -> str:
 def _clock(minute: int) -> str:
     hours, minutes = divmod(minute, 60)
     return f"{hours:02}:{minutes:02}"
+
+
+def instant(text: str, now: datetime) -> datetime:
+    """A time by RFC 3339, or so long from now."""
+    try:
+        return now + timedelta(seconds=parse_duration(text))
+    except ValueError:
+        pass
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(
+            f"not a time: {text!r} (write 2026-11-20T22:00:00+01:00, or 2h from now)"
+        ) from error
+    if found.tzinfo is None:
+        raise ValueError(f"{text!r} does not say in which time zone (add Z or +01:00)")
+    return found.astimezone(UTC)

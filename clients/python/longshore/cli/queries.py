@@ -6,15 +6,15 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..client import Client
+from ..client import Client, JobHandle
 from ..enums import JobState
 from ..errors import NotFound
 from ..units import format_rate
 from ..v1 import job_pb2, job_progress_pb2, watch_pb2
 from ..watch import selector
-from . import output, words
+from . import output, several, words
 from .arguments import Arguments
-from .connect import PAGE, client, find
+from .connect import PAGE, Daemon, find
 from .exits import CommandError, Exit
 from .failures import of_job
 from .output import Printer
@@ -90,7 +90,7 @@ def listing(args: Arguments) -> Exit:
     shown = columns(time.time())
     if args["columns"] is not None:
         shown = chosen(args["columns"], shown)
-    with client(args) as daemon:
+    with Daemon(args) as daemon:
         found = daemon.list(
             states=states(args["state"]),
             select=select(args),
@@ -108,15 +108,7 @@ def listing(args: Arguments) -> Exit:
 
 
 def get(args: Arguments) -> Exit:
-    printer = Printer.of(args)
-    with client(args) as daemon:
-        for index, word in enumerate(args["job"]):
-            job = find(daemon, word).get()
-            lines = job_lines(job)
-            if index and not printer.is_data and printer.form != "name":
-                lines.insert(0, "")
-            printer.one(job, lines, name=job.job_id, first=not index)
-    return Exit.DONE
+    return several.each(args, JobHandle.get, job_lines)
 
 
 def job_lines(job: job_pb2.Job) -> list[str]:
@@ -188,7 +180,7 @@ def history(job: job_pb2.Job) -> Iterator[str]:
 
 
 def explain(args: Arguments) -> Exit:
-    with client(args) as daemon:
+    with Daemon(args) as daemon:
         job = find(daemon, args["job"]).get()
         blocker = blocking(daemon, job)
     Printer.of(args).one(job, list(explanation(job, blocker)), name=job.job_id)

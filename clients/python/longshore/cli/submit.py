@@ -1,11 +1,11 @@
 """Commands that start jobs, and the plan of one."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from .. import requests
 from ..client import Client, JobHandle
-from ..units import format_size, parse_duration
+from ..units import format_size
 from ..v1 import (
     image_pb2,
     job_info_pb2,
@@ -15,12 +15,12 @@ from ..v1 import (
 )
 from . import output, words
 from .arguments import Arguments
-from .connect import client, image, links
+from .connect import Daemon, image, links
 from .exits import CommandError, Exit
 from .ladder import Ladder
-from .output import Printer
-from .policies import error_policy, window
-from .waiting import follow, say
+from .output import Printer, say
+from .policies import error_policy, instant, window
+from .waiting import follow
 
 _ON_CONFLICT = {
     "fail": job_service_pb2.ON_CONFLICT_FAIL,
@@ -40,7 +40,7 @@ def pull(args: Arguments) -> Exit:
         on_conflict=_ON_CONFLICT[args["on_conflict"]],
         after=tuple(args["after"]),
     )
-    with client(args) as daemon:
+    with Daemon(args) as daemon:
         handle = daemon.create(pull_info(daemon, args), submit)
         announce(args, handle)
         if not args["wait"]:
@@ -63,7 +63,7 @@ def announce(args: Arguments, handle: JobHandle) -> None:
 
 
 def plan(args: Arguments) -> Exit:
-    with client(args) as daemon:
+    with Daemon(args) as daemon:
         answer = daemon.plan(pull_info(daemon, args))
     Printer.of(args).one(answer, plan_lines(answer), name=answer.job_type)
     return Exit.CONFLICT if answer.obstacles else Exit.DONE
@@ -122,25 +122,6 @@ def options(args: Arguments) -> job_options_pb2.JobOptions:
         made.target_error_policy.CopyFrom(policy)
     made.windows.extend(map(window, args["window"]))
     return made
-
-
-def instant(text: str, now: datetime) -> datetime:
-    """A time by RFC 3339, or so long from now."""
-    try:
-        return now + timedelta(seconds=parse_duration(text))
-    except ValueError:
-        pass
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise CommandError(
-            f"not a time: {text!r} (write 2026-11-20T22:00:00+01:00, or 2h from now)"
-        ) from error
-    if found.tzinfo is None:
-        raise CommandError(
-            f"{text!r} does not say in which time zone (add Z or +01:00)"
-        )
-    return found.astimezone(UTC)
 
 
 def plan_lines(plan: job_plan_pb2.JobPlan) -> Iterator[str]:

@@ -12,7 +12,8 @@ from ..v1 import job_pb2
 from ..watch import Event, Progress, Resynced, Snapshot, Value
 from . import output, queries, terminal, words
 from .arguments import Arguments
-from .connect import client
+from .away import LOST, Notice
+from .connect import Daemon
 from .exits import Exit
 from .table import table
 from .waiting import newest
@@ -74,12 +75,13 @@ def _order(job: job_pb2.Job) -> tuple[bool, int]:
 
 def top(args: Arguments) -> Exit:
     board = Board()
-    with client(args) as daemon:
+    with Daemon(args) as daemon:
         daemon.capabilities()
         with daemon.watch(queries.select(args), patience=UNREACHABLE_SECONDS) as values:
             if args["once"] or not terminal.is_smart(sys.stdout):
                 return once(board, values, args)
-            return live(board, values, args)
+            with daemon.notice.said_by(_unsaid):
+                return live(board, values, args, daemon.notice)
 
 
 def once(board: Board, values: Watch, args: Arguments) -> Exit:
@@ -101,13 +103,13 @@ def running(jobs: Iterable[job_pb2.Job]) -> bool:
     return any(job.state == job_pb2.JOB_STATE_RUNNING for job in jobs)
 
 
-def live(board: Board, values: Watch, args: Arguments) -> Exit:
+def live(board: Board, values: Watch, args: Arguments, notice: Notice) -> Exit:
     reader = Reader(board, values)
     reader.start()
     sys.stdout.write(ENTER)
     try:
         while reader.is_alive():
-            draw(board.jobs(), args)
+            draw(board.jobs(), args, LOST if notice.is_away else "")
             reader.join(DRAW_SECONDS)
     except KeyboardInterrupt:
         return Exit.DONE
@@ -136,14 +138,19 @@ class Reader(threading.Thread):
             self.error = error
 
 
-def draw(jobs: list[job_pb2.Job], args: Arguments) -> None:
+def _unsaid(_: str) -> None:
+    """It is drawn, for as long as it is true."""
+
+
+def draw(jobs: list[job_pb2.Job], args: Arguments, trouble: str) -> None:
     lines = table(
         jobs,
         [column for column in queries.columns(time.time()) if not column.is_wide],
         width=terminal.width(sys.stdout),
         color=terminal.wants_color(sys.stdout, args.color),
     )
-    whole = [summary(jobs), "", *lines] if jobs else [summary(jobs)]
+    head = f"{summary(jobs)}: {trouble}" if trouble else summary(jobs)
+    whole = [head, "", *lines] if jobs else [head]
     shown = fitting(whole, terminal.height(sys.stdout))
     text = "\n".join(f"{line}{CLEAR_LINE}" for line in shown)
     sys.stdout.write(f"{HOME}{text}{CLEAR_BELOW}")

@@ -1,54 +1,33 @@
 """Commands that ask something of jobs: one function a verb."""
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from ..client import JobHandle
-from ..errors import ServiceError
 from ..units import format_size, parse_duration, parse_rate, parse_size
 from ..v1 import job_options_pb2, job_pb2, job_service_pb2
-from . import words
+from . import several, words
 from .arguments import Arguments
-from .connect import client, find
+from .connect import Daemon, find
 from .exits import CommandError, Exit
-from .failures import explain
 from .options import ON_ERROR
 from .output import Printer
-from .policies import error_policy, on_error, window, window_text
+from .policies import error_policy, instant, on_error, window, window_text
 
 
 def each(args: Arguments, ask: Callable[[JobHandle], job_pb2.Job]) -> Exit:
-    """Ask every job named, whatever the others answer; the worst code counts."""
-    worst = Exit.DONE
-    with client(args) as daemon:
-        for index, word in enumerate(args["job"]):
-            try:
-                job = ask(find(daemon, word))
-            except (ServiceError, CommandError) as error:
-                if len(args["job"]) == 1:
-                    raise
-                worst = max(worst, report(word, error))
-            else:
-                show(args, job, first=not index)
-    return worst
+    return several.each(args, ask, lambda job: [asked_line(job)])
 
 
-def report(word: str, error: ServiceError | CommandError) -> Exit:
-    message, code = (
-        (str(error), error.code) if isinstance(error, CommandError) else explain(error)
-    )
-    sys.stderr.write(f"error: {word}: {message}\n")
-    return code
-
-
-def show(args: Arguments, job: job_pb2.Job, *, first: bool = True) -> None:
+def asked_line(job: job_pb2.Job) -> str:
+    """What has become of a job, or what is asked of it."""
     asked = ", ".join(words.action(wish.action) for wish in job.wanted)
     remark = words.remark(job) or (f"{asked} asked" if asked else "")
-    line = f"{job.job_id}  {words.state(job)}  {remark}".rstrip()
-    Printer.of(args).one(job, [line], name=job.job_id, first=first)
+    return f"{job.job_id}  {words.state(job)}  {remark}".rstrip()
 
 
 def pause(args: Arguments) -> Exit:
@@ -88,7 +67,7 @@ def dismiss(args: Arguments) -> Exit:
 def change(args: Arguments) -> Exit:
     options = job_options_pb2.JobOptions()
     paths = asked(options, args["options"], OPTIONS)
-    with client(args) as daemon:
+    with Daemon(args) as daemon:
         job = find(daemon, args["job"]).update(options, paths=paths)
     line = f"{job.job_id}  {words.state(job)}  {' '.join(values(job.options, paths))}"
     Printer.of(args).one(job, [line], name=job.job_id)
@@ -111,6 +90,8 @@ def _shown(name: str, value: Any) -> list[str]:
         return ["none"]
     if name == "window":
         return [window_text(one) for one in value]
+    if isinstance(value, Timestamp):
+        return [value.ToJsonString()]
     if isinstance(value, Duration):
         return [words.duration(value)]
     if name in ("rate", "burst"):
@@ -173,6 +154,10 @@ def _window(options: Any, field: str, value: str) -> None:
     getattr(options, field).append(window(value))
 
 
+def _instant(options: Any, field: str, value: str) -> None:
+    getattr(options, field).FromDatetime(instant(value, datetime.now(UTC)))
+
+
 def _integer(text: str) -> int:
     try:
         return int(text)
@@ -189,6 +174,7 @@ RATES: Known = {
 OPTIONS: Known = {
     **RATES,
     "priority": (("priority",), _number(_integer)),
+    "not-before": (("earliest_start_time",), _instant),
     "on-error": (("source_error_policy", "target_error_policy"), _policy),
     "window": (("windows",), _window),
     "auto-finalize": (("auto_finalize",), _truth),

@@ -1,27 +1,23 @@
 """Waiting for a job on a terminal, in a pipe, or for a program."""
 
-import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
-from .. import steps
 from ..client import JobHandle
-from ..steps import UNREACHABLE_SECONDS, Wait
+from ..steps import UNREACHABLE_SECONDS
 from ..stream import Watch
 from ..units import format_size
 from ..v1 import job_pb2
-from ..watch import Event, Progress, Resynced, Snapshot, selector
+from ..watch import Event, Progress, Resynced, Snapshot
 from . import queries, words
 from .arguments import Arguments
-from .away import Daemon, Notice, noticed
-from .connect import client, find
+from .connect import Daemon, find
 from .display import Display, display
 from .exits import CommandError, Exit
 from .failures import of_job
 from .ladder import Ladder
-from .output import Printer
+from .output import Printer, say
 
 # How often the daemon is asked to tell progress.
 SAMPLE_SECONDS = 0.25
@@ -32,16 +28,11 @@ def follow(
 ) -> Exit:
     """Show a job until it has ended; the exit code says how."""
     shown = display(args)
-    watch = daemon.noticed(
-        Notice(shown.say, is_quiet=args.quiet),
-        selector(job_ids=(handle.job_id,)),
-        stop_when_finished=True,
-        progress_interval=SAMPLE_SECONDS,
-        patience=UNREACHABLE_SECONDS,
-    )
+    watch = handle.watch(progress_interval=SAMPLE_SECONDS, patience=UNREACHABLE_SECONDS)
     climb = ladder.stands(shown.say, watch.close) if ladder else nullcontext()
+    notice = daemon.notice.said_by(shown.say)
     try:
-        with climb, alarm(args["timeout"], watch) as is_late:
+        with notice, climb, alarm(args["timeout"], watch) as is_late:
             last = last_word(watch, shown)
     except KeyboardInterrupt:
         return gave_up(handle, Exit.DETACHED)
@@ -163,22 +154,15 @@ def summary(job: job_pb2.Job) -> str:
     return f"{time}: {', '.join(moved)}" if moved else time
 
 
-def say(text: str) -> None:
-    sys.stderr.write(f"longshore: {text}\n")
-    sys.stderr.flush()
-
-
 def wait(args: Arguments) -> Exit:
     """The command: until the end, or until one of the states asked for."""
     wanted = queries.states(args["state"])
-    with client(args) as daemon:
+    with Daemon(args) as daemon:
         handle = find(daemon, args["job"])
         if not wanted:
             handle.get()
             return follow(daemon, handle, args, None)
-        wish = Wait(handle.job_id, wanted, args["timeout"], raise_on_failure=False)
-        notice = Notice(say, is_quiet=args.quiet)
-        job = daemon.run(noticed(steps.wait(wish, time.monotonic), notice))
+        job = handle.wait(args["timeout"], states=wanted, raise_on_failure=False)
     if job.state not in wanted:
         names = " or ".join(args["state"])
         raise CommandError(

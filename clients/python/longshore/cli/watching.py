@@ -12,8 +12,7 @@ from ..v1 import job_pb2, watch_pb2
 from ..watch import Event, How, Progress, Resynced, Snapshot, Value
 from . import output, queries, waiting, words
 from .arguments import Arguments
-from .away import Daemon, Notice
-from .connect import client, find
+from .connect import Daemon, find
 from .exits import CommandError, Exit
 from .yaml import emit
 
@@ -23,7 +22,7 @@ def watch(args: Arguments) -> Exit:
     how = start(args["since"])
     how["omit_progress"] = args["no_progress"]
     how["patience"] = UNREACHABLE_SECONDS
-    with client(args) as daemon, opened(daemon, args, how) as values:
+    with Daemon(args) as daemon, opened(daemon, args, how) as values:
         try:
             last = show(values, args)
         except KeyboardInterrupt:
@@ -41,7 +40,7 @@ def opened(daemon: Daemon, args: Arguments, how: How) -> Watch:
     else:
         select.job_ids.append(find(daemon, args["job"]).get().job_id)
         how["stop_when_finished"] = True
-    return daemon.noticed(Notice(waiting.say, is_quiet=args.quiet), select, **how)
+    return daemon.watch(select, **how)
 
 
 def start(since: str | None) -> How:
