@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from ..block.chain import Chain
 from ..block.copy.plan import Totals, total
+from ..block.copy.turns import Turns
 from ..block.describe import open_unlocked
 from ..block.links import Link
 from ..block.locks import PULL_TOP
@@ -49,6 +50,8 @@ class PullDriver:
     def __init__(self, roots: Roots, tuning: Tuning = MEASURED) -> None:
         self._roots = roots
         self._tuning = tuning
+        # Shared by all pulls.
+        self._turns = Turns()
 
     def nodes(self, spec: Spec) -> tuple[Node, ...]:
         with walked(self._roots, spec.top, spec.backing_chain, Mode.WRITE) as links:
@@ -80,7 +83,9 @@ class PullDriver:
         try:
             base = self._base(spec, _layers(chain))
             state = _state(context, chain)
-            batches = PullBatches(context, chain, base, state, self._tuning)
+            batches = PullBatches(
+                context, chain, base, state, self._tuning, self._turns
+            )
             return PullWork(context, self._roots, chain, base, batches)
         except BaseException:
             chain.close()

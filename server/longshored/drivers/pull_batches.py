@@ -13,6 +13,7 @@ from ..block.copy.populate import Overlay, Population, Published
 from ..block.copy.sink import Sink, Way
 from ..block.copy.source import Source, expect_sequential
 from ..block.copy.space import Space
+from ..block.copy.turns import Turns
 from ..block.copy.worker import Route
 from ..block.qcow2.bulk import Populator
 from ..block.qcow2.image import Qcow2Node
@@ -61,12 +62,14 @@ class PullBatches:
         base: int | None,
         state: PullState,
         tuning: Tuning,
+        turns: Turns,
     ) -> None:
         # Set once.
         self._context = context
         self._chain = chain
         self._base = base
         self._tuning = tuning
+        self._turns = turns
         self._shape = shape_of(chain, base)
         self._populator = Populator(_top(chain), context.fail_point)
         self._faults = Faults(context, chain)
@@ -140,7 +143,8 @@ class PullBatches:
 
     def _population(self, feed: Feed, lacks: Totals, closing: ExitStack) -> Population:
         raw, meter = self._chain.top.raw, self._context.meter
-        sink = Sink(raw, self._tuning.ways)
+        turn = self._turns.of(raw.identity.device)
+        sink = Sink(raw, self._tuning.ways, turn)
         closing.callback(sink.close)
         sink.open()
         route = self._route(lacks, sink)

@@ -2,6 +2,7 @@
 
 import mmap
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,31 @@ def test_parts_are_written_one_behind_the_other(
     raw.flush()
     wanted = bytes([1]) * PAGE + bytes([6]) * PAGE + bytes([7]) * PAGE
     assert (tmp_path / "file").read_bytes()[2 * PAGE :] == wanted
+    raw.close()
+
+
+@pytest.mark.parametrize(
+    ("way", "turns"), [(Way.DROP, 1), (Way.DIRECT, 0), (Way.CACHED, 1)]
+)
+def test_a_turn_is_taken_by_who_fills_the_cache(
+    tmp_path: Path, pages: memoryview, way: Way, turns: int
+) -> None:
+    taken = []
+
+    class Turn(AbstractContextManager[None]):
+        def __enter__(self) -> None:
+            taken.append(way)
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    raw = raw_file(tmp_path / "file")
+    sink = Sink(raw, [way], Turn())
+    sink.open()
+    sink.write(0, [pages])
+    assert sink.ways == (way,), "the file system offers it"
+    assert len(taken) == turns
+    sink.close()
     raw.close()
 
 

