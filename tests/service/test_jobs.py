@@ -359,6 +359,14 @@ def test_a_plan_names_the_process_in_the_way(
     assert not told.HasField("queue_position")
 
 
+def test_a_plan_that_may_lack_space_may_start(stubs: Stubs, driver: Scripted) -> None:
+    short = ServiceError(Kind.NO_SPACE, "It may not do")
+    driver.script("disk", plan=Plan(nodes=(node("disk"),), obstacles=(short,)))
+    told = stubs.jobs.PlanJob(pb.PlanJobRequest(request=pull())).plan
+    assert [one.message for one in told.obstacles] == ["It may not do"]
+    assert told.HasField("queue_position")
+
+
 def test_wait_answers_the_job_when_time_is_up(stubs: Stubs, driver: Scripted) -> None:
     working(driver)
     create(stubs, job_id="a")

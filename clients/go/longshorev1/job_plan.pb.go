@@ -43,7 +43,7 @@ type JobPlan struct {
 	Chain []*ImageLink `protobuf:"bytes,7,rep,name=chain,proto3" json:"chain,omitempty"`
 	// Output only. What the job would hold, and who is in the way.
 	Holds []*PlannedHold `protobuf:"bytes,8,rep,name=holds,proto3" json:"holds,omitempty"`
-	// Output only. Place in the queue: 0 is at once. Absent: there are obstacles.
+	// Output only. Place in the queue: 0 is at once. Absent: it could not be made.
 	QueuePosition *int32 `protobuf:"varint,9,opt,name=queue_position,json=queuePosition,proto3,oneof" json:"queue_position,omitempty"`
 	// Output only. How long the work would take. Unset: no basis for an estimate.
 	Estimate *JobEta `protobuf:"bytes,10,opt,name=estimate,proto3" json:"estimate,omitempty"`

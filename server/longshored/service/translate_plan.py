@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-from google.rpc import status_pb2
-
 from longshore.v1 import image_pb2, job_plan_pb2, job_progress_pb2, node_pb2
 
 from ..errors import Kind, ServiceError
@@ -15,9 +13,14 @@ from .translate_image import file_uri
 from .translate_job import node_to_proto
 
 
+# What may not come to pass: CreateJob makes the job all the same.
+_RISKS = frozenset({Kind.NO_SPACE})
+
+
 def plan_to_proto(new: NewJob, planned: Planned) -> job_plan_pb2.JobPlan:
     plan = planned.plan
     obstacles = list(_obstacles(planned))
+    is_possible = all(one.kind in _RISKS for one in obstacles)
     return job_plan_pb2.JobPlan(
         job_type=new.kind,
         read_bytes=plan.read,
@@ -30,10 +33,10 @@ def plan_to_proto(new: NewJob, planned: Planned) -> job_plan_pb2.JobPlan:
             for depth, link in enumerate(plan.chain)
         ],
         holds=[_hold(node, planned) for node in plan.nodes],
-        queue_position=None if obstacles else planned.queue_position,
+        queue_position=planned.queue_position if is_possible else None,
         estimate=_estimate(new, plan.read),
         cancel_effect=plan.cancel_leaves,
-        obstacles=obstacles,
+        obstacles=map(status.of_error, obstacles),
     )
 
 
@@ -71,12 +74,12 @@ def _process(busy: ServiceError) -> node_pb2.ForeignProcess:
     return node_pb2.ForeignProcess(pid=int(pid or 0), command=str(command or "")[:256])
 
 
-def _obstacles(planned: Planned) -> Iterator[status_pb2.Status]:
+def _obstacles(planned: Planned) -> Iterator[ServiceError]:
     """What CreateJob would answer: the driver's word, then who holds what."""
-    yield from map(status.of_error, planned.plan.obstacles)
+    yield from planned.plan.obstacles
     for blocker in planned.blockers:
         if blocker.reason is PendingReason.HOLD:
-            yield status.of_error(_busy(blocker))
+            yield _busy(blocker)
 
 
 def _busy(blocker: Pending) -> ServiceError:
