@@ -187,6 +187,17 @@ def test_who_resumes_is_in_the_history() -> None:
     assert running.wanted == Wanted()
 
 
+def test_who_resumes_what_a_restart_has_queued_is_in_the_history() -> None:
+    paused = life.parked(life.hold(in_state(State.RUNNING), HELD), NOW)
+    asked = life.resume(life.adopt(paused, NOW), ASK)
+    assert asked.state is State.QUEUED
+    running = life.started(asked, WORKER, NOW)
+    assert running.history[-1] == Transition(State.RUNNING, NOW, "resumed", "ada")
+    assert running.wanted == Wanted()
+    unasked = life.started(life.adopt(in_state(State.RUNNING), NOW), WORKER, NOW)
+    assert unasked.history[-1].reason == "started"
+
+
 def test_who_opens_a_window_is_nobody() -> None:
     window = Pause(Holder.WINDOW, "night only", NOW, life.SYSTEM)
     held = life.hold(life.hold(in_state(State.RUNNING), HELD), window)

@@ -160,7 +160,9 @@ def test_a_queued_job_that_is_paused_says_so_and_starts_when_resumed(
     blocking.finish.set()
     house.wait(first, S.SUCCEEDED)
     house.apply(Verb.RESUME, job)
-    house.wait(job, S.SUCCEEDED)
+    ended = house.wait(job, S.SUCCEEDED)
+    step = next(step for step in ended.history if step.state is S.RUNNING)
+    assert (step.reason, step.actor) == ("resumed", ALICE.name)
 
 
 def test_complete_is_unsupported_by_a_kind_that_never_is_ready(house: House) -> None:

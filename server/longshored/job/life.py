@@ -43,6 +43,9 @@ SYSTEM = "longshored"
 
 _STANDING = frozenset({State.PAUSED, State.STANDBY})
 
+# Where a job waits for who holds it; queued, if there was a restart meanwhile.
+_HELD = _STANDING | {State.QUEUED}
+
 AFTER_RESTART = Pending(PendingReason.RECOVERY, "Waits to be taken up after a restart")
 
 
@@ -135,7 +138,7 @@ def resume(job: Job, ask: Ask) -> Job:
     if not _has_work(job, Verb.RESUME):
         return job
     free = let_go(job, (Holder.USER, Holder.ERROR_POLICY))
-    if free is job or free.pauses or free.state not in _STANDING:
+    if free is job or free.pauses or free.state not in _HELD:
         return free
     return replace(free, wanted=replace(free.wanted, resume=ask))
 
@@ -218,11 +221,13 @@ def check_dismiss(job: Job) -> None:
 
 
 def started(job: Job, worker: Worker, now: Instant) -> Job:
+    asked = job.wanted.resume
     return move(
         job,
         State.RUNNING,
         now,
-        "started",
+        "started" if asked is None else "resumed",
+        SYSTEM if asked is None else asked.by,
         worker=worker,
         attempts=worker.attempt,
         pending=None,

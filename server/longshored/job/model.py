@@ -129,7 +129,7 @@ class Wanted:
     finalize: Ask | None = None
     complete: Ask | None = None
     completion_mode: CompletionMode = CompletionMode.SWITCH
-    resume: Ask | None = None  # of one that stands still, and nothing holds it now
+    resume: Ask | None = None  # of one that has not gone on yet, and nothing holds it
 
 
 @dataclass(frozen=True, slots=True)
