@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from itertools import pairwise
 
 from longshored.service.frames import Frames
-from longshored.service.watchlog import MOST_PACE, WatchLog
+from longshored.service.watchlog import MOST_PACE, PACE_PER_STREAM, WatchLog
 from longshored.store.change import Change, ChangeKind
 from longshored.store.query import JobQuery
 from tests.job.jobs import a_job
@@ -63,7 +63,7 @@ def test_many_listeners_are_not_woken_by_every_change() -> None:
         for earlier, later in pairwise(listeners[0].woken):
             assert later - earlier >= 0.9 * MOST_PACE
 
-    with_listeners(100, scene)
+    with_listeners(round(MOST_PACE / PACE_PER_STREAM), scene)
 
 
 def test_what_a_caller_asks_for_is_not_kept_back() -> None:

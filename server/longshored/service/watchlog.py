@@ -27,9 +27,10 @@ LARGEST_FRAME = 256 * 1024
 
 # So long goes by between two wake-ups while changes come and come: what comes
 # meanwhile is one write to each stream. A write takes some 40 microseconds, so that
-# five sixths of the time are left for the rest, up to the delay that is allowed.
+# five sixths of the time are left for the rest; of 400 streams or more it is less,
+# since nobody should see a change later than this.
 PACE_PER_STREAM = 0.00025
-MOST_PACE = 0.025
+MOST_PACE = 0.1
 
 # Entries in memory: about 3 KiB each. Who is further behind reads from the store.
 CAPACITY = 4096
