@@ -173,7 +173,9 @@ def test_check_wants_a_root_and_says_how(capsys: pytest.CaptureFixture[str]) -> 
         ("somewhere", "unix:PATH or HOST:PORT"),
         ("unix:relative", "absolute"),
         (f"unix:/{'x' * 120}", "107 bytes"),
-        ("127.0.0.1:70000", "HOST:PORT"),
+        ("127.0.0.1:70000", "PORT 0 to 65535"),
+        ("127.0.0.1:²", "PORT 0 to 65535"),
+        (f"127.0.0.1:{'1' * 5000}", "PORT 0 to 65535"),
     ],
 )
 def test_check_refuses_an_address_that_may_not_be_served(

@@ -65,7 +65,13 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 def _lines(error: ServiceError) -> list[str]:
     if error.violations:
         return [f"{one.field}: {one.description}" for one in error.violations]
-    return [str(error)]
+    # What the message says already is not said twice.
+    facts = [
+        f"{name} {text if text.isprintable() else repr(text)}"
+        for name, text in ((name, str(value)) for name, value in error.facts.items())
+        if name != "errno" and text not in error.message
+    ]
+    return [f"{error.message} ({', '.join(facts)})" if facts else error.message]
 
 
 def _print(lines: Iterable[str]) -> int:

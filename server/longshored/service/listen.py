@@ -16,6 +16,7 @@ from ..errors import Kind, ServiceError, field_invalid
 
 # sun_path of the kernel, without its closing NUL.
 _LONGEST_SOCKET_PATH = 107
+_LAST_PORT = 65535
 
 _UNIX = "unix:"
 
@@ -53,9 +54,17 @@ def parse_address(text: str) -> Address:
     if text.startswith(_UNIX):
         return UnixAddress(_socket_path(text))
     host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdigit() or int(port) > 65535:
-        raise field_invalid("listen", f"Must be unix:PATH or HOST:PORT, not {text!r}")
+    if not colon or not host or not _is_port(port):
+        raise field_invalid(
+            "listen",
+            f"Must be unix:PATH or HOST:PORT, PORT 0 to {_LAST_PORT}, not {text!r}",
+        )
     return TcpAddress(host.removeprefix("[").removesuffix("]"), int(port))
+
+
+def _is_port(text: str) -> bool:
+    is_number = text.isascii() and text.isdecimal() and len(text) <= 5
+    return is_number and int(text) <= _LAST_PORT
 
 
 def _socket_path(text: str) -> Path:

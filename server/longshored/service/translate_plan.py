@@ -12,7 +12,6 @@ from . import status, wiretime
 from .translate_image import file_uri
 from .translate_job import node_to_proto
 
-
 # What may not come to pass: CreateJob makes the job all the same.
 _RISKS = frozenset({Kind.NO_SPACE})
 
