@@ -1,6 +1,7 @@
 """dramatiq, Celery and RQ on a Redis of their own, installed for the bench alone."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -10,6 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .peers import run
+
+# Seconds that workers may take to end.
+PATIENCE = 10.0
 
 HERE = Path(__file__).parent
 HOME = HERE.parent / "build" / "bench-queues"
@@ -94,10 +98,19 @@ def rate(queue: str, socket: Path, *, count: int, threads: int, rounds: int) -> 
                 raise SystemExit(f"{queue}: {done.stderr}")
             seconds.append(float(done.stdout))
     finally:
-        # Its own session: the workers that it started go with it.
-        os.killpg(worker.pid, 15)
-        worker.wait()
+        _end(worker)
     return count / min(seconds)
+
+
+def _end(worker: subprocess.Popen[bytes]) -> None:
+    """It has a session of its own: the workers that it started go with it."""
+    os.killpg(worker.pid, signal.SIGTERM)
+    try:
+        worker.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        # A pool of RQ may wait for ever for a worker that was told at the same time.
+        os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
 
 
 if __name__ == "__main__":

@@ -64,9 +64,12 @@ class Machine(Container):
 
     def await_restart(self, before: str) -> None:
         """Until the manager has started another process, and that is ready."""
+        # Both in one answer: a process that was active a moment ago may be gone.
+        ask = "systemctl show -p ActiveState -p MainPID longshored | sort | xargs"
         self.sh(
-            "until systemctl -q is-active longshored"
-            f" && [ $(systemctl show -P MainPID longshored) != {before} ];"
+            f"until case $({ask}) in"
+            f" 'ActiveState=active MainPID={before}'|'ActiveState=active MainPID=0')"
+            " false;; 'ActiveState=active '*) true;; *) false;; esac;"
             " do sleep 0.2; done"
         )
 
