@@ -20,6 +20,7 @@ from pathlib import Path
 from longshore.v1 import job_pb2
 from longshored.block.copy.feed import BatchLimits
 from longshored.block.copy.sink import Way
+from longshored.block.copy.turns import Turns
 from longshored.block.roots import Roots
 from longshored.drivers.pull import PullDriver
 from longshored.drivers.pull_batches import MEASURED, Tuning
@@ -241,7 +242,7 @@ def _driver(directory: Path, tuning: Tuning) -> Puller:
         roots = Roots.open([str(directory)])
         try:
             spec = PullSpec(ImageRef(str(top), "qcow2"))
-            run_job(PullDriver(roots, tuning), spec)
+            run_job(PullDriver(roots, Turns(), tuning), spec)
         finally:
             roots.close()
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from .peers import run
 
-# Seconds that workers may take to end.
-PATIENCE = 10.0
+# Workers may take so long to end.
+END_SECONDS = 10.0
 
 HERE = Path(__file__).parent
 HOME = HERE.parent / "build" / "bench-queues"
@@ -106,7 +106,7 @@ def _end(worker: subprocess.Popen[bytes]) -> None:
     """It has a session of its own: the workers that it started go with it."""
     os.killpg(worker.pid, signal.SIGTERM)
     try:
-        worker.wait(PATIENCE)
+        worker.wait(END_SECONDS)
     except subprocess.TimeoutExpired:
         # A pool of RQ may wait for ever for a worker that was told at the same time.
         os.killpg(worker.pid, signal.SIGKILL)

@@ -221,6 +221,14 @@ def test_a_start_time_may_be_so_long_from_now() -> None:
     assert instant("2h", NOW) == datetime(2026, 11, 20, 14, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    "text", ["87000000h", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"]
+)
+def test_a_start_time_outside_the_calendar_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not in the years 1 to 9999"):
+        instant(text, NOW)
+
+
 def planned(server: FakeServer, **more: Any) -> None:
     plan = job_plan_pb2.JobPlan(
         job_type="block.pull",

@@ -22,7 +22,10 @@ def test_an_address_is_taken(given: str, taken: str) -> None:
 
 @pytest.mark.parametrize(
     "given",
-    ["", "unix:", "unix:run/d.sock", "localhost", "localhost:", ":7433", "h:0", "h:x"],
+    [
+        *("", "unix:", "unix:run/d.sock", "localhost", "localhost:", ":7433"),
+        *("h:0", "h:x", "h:65536", "h:²", f"h:{'1' * 5000}"),
+    ],
 )
 def test_what_is_no_address_is_refused_at_once(given: str) -> None:
     with pytest.raises(ValueError, match="unix:PATH"):

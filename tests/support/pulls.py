@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from longshored.block.copy.feed import BatchLimits
+from longshored.block.copy.turns import Turns
 from longshored.block.roots import Roots
 from longshored.drivers.base import Cancelled
 from longshored.drivers.meter import Meter
@@ -128,7 +129,7 @@ class Puller:
     def __init__(self, directory: Path, tuning: Tuning = SMALL) -> None:
         self.directory = directory
         self.roots = Roots.open([str(directory)])
-        self.driver = PullDriver(self.roots, tuning)
+        self.driver = PullDriver(self.roots, Turns(), tuning)
         self.context: ScriptedContext | None = None
         self.saved: bytes | None = None
 

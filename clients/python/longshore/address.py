@@ -28,6 +28,13 @@ def check_address(address: str) -> str:
             raise ValueError(f"unix:PATH needs an absolute path, not {path!r}")
         return f"unix:{path}"
     host, colon, port = address.rpartition(":")
-    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise ValueError(f"address must be unix:PATH or HOST:PORT, not {address!r}")
+    if not colon or not host or not _is_port(port):
+        raise ValueError(
+            f"address must be unix:PATH or HOST:PORT, PORT 1 to 65535, not {address!r}"
+        )
     return address
+
+
+def _is_port(text: str) -> bool:
+    is_number = text.isascii() and text.isdecimal() and len(text) <= 5
+    return is_number and 0 < int(text) < 65536

@@ -47,11 +47,10 @@ class PullDriver:
     kind = "block.pull"
     verbs = frozenset(Verb) - {Verb.COMPLETE}
 
-    def __init__(self, roots: Roots, tuning: Tuning = MEASURED) -> None:
+    def __init__(self, roots: Roots, turns: Turns, tuning: Tuning = MEASURED) -> None:
         self._roots = roots
+        self._turns = turns
         self._tuning = tuning
-        # Shared by all pulls.
-        self._turns = Turns()
 
     def nodes(self, spec: Spec) -> tuple[Node, ...]:
         with walked(self._roots, spec.top, spec.backing_chain, Mode.WRITE) as links:

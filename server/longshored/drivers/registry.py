@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 
+from ..block.copy.turns import Turns
 from ..block.roots import Roots
 from .base import Driver, by_kind
 from .pull import PullDriver
 
 
 def all_drivers(roots: Roots) -> Mapping[str, Driver]:
-    return by_kind([PullDriver(roots)])
+    turns = Turns()
+    return by_kind([PullDriver(roots, turns)])

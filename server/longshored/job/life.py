@@ -43,7 +43,7 @@ SYSTEM = "longshored"
 
 _STANDING = frozenset({State.PAUSED, State.STANDBY})
 
-# Where a job waits for who holds it; queued, if there was a restart meanwhile.
+# Where a job waits for who holds it: queued, if it has not begun or a restart came.
 _HELD = _STANDING | {State.QUEUED}
 
 AFTER_RESTART = Pending(PendingReason.RECOVERY, "Waits to be taken up after a restart")

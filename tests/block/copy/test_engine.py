@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,7 +80,7 @@ class Rig:
         route = Route(
             source=Source([below, below], below),
             space=Space(reserve or self._reserve, BLOCK),
-            sink=Sink(self.target, [Way.CACHED]),
+            sink=Sink(self.target, [Way.CACHED], nullcontext()),
             pace=self.counts,
             tally=self.counts,
             now=lambda: 0.0,
@@ -173,7 +174,7 @@ def test_zeros_at_the_start_of_a_cluster_in_pieces_are_written_with_it(
         Route(
             source=Source([source, source], source),
             space=Space(rig._reserve, BLOCK),
-            sink=Sink(rig.target, [Way.CACHED]),
+            sink=Sink(rig.target, [Way.CACHED], nullcontext()),
             pace=rig.counts,
             tally=rig.counts,
             now=lambda: 0.0,

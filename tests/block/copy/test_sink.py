@@ -3,7 +3,7 @@
 import mmap
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -33,7 +33,7 @@ def test_parts_are_written_one_behind_the_other(
     tmp_path: Path, pages: memoryview, way: Way
 ) -> None:
     raw = raw_file(tmp_path / "file")
-    sink = Sink(raw, [way, Way.CACHED])
+    sink = Sink(raw, [way, Way.CACHED], nullcontext())
     sink.open()
     with pages[:PAGE] as first, pages[5 * PAGE : 7 * PAGE] as second:
         sink.write(2 * PAGE, [first, second])
@@ -75,7 +75,7 @@ def test_what_is_not_aligned_is_not_written_directly(
     tmp_path: Path, pages: memoryview
 ) -> None:
     raw = raw_file(tmp_path / "file")
-    sink = Sink(raw, [Way.DIRECT])
+    sink = Sink(raw, [Way.DIRECT], nullcontext())
     sink.open()
     with pages[:100] as part:
         sink.write(7, [part])
@@ -89,7 +89,7 @@ def test_more_parts_than_one_call_takes_are_all_written(
     tmp_path: Path, pages: memoryview
 ) -> None:
     raw = raw_file(tmp_path / "file")
-    sink = Sink(raw, [Way.CACHED])
+    sink = Sink(raw, [Way.CACHED], nullcontext())
     with pages[:3] as part:
         sink.write(0, [part] * 2500)
     assert (tmp_path / "file").read_bytes() == bytes([1]) * 7500
@@ -100,7 +100,7 @@ def test_more_than_may_be_in_flight_is_written_and_dropped(
     tmp_path: Path, pages: memoryview
 ) -> None:
     raw = raw_file(tmp_path / "file")
-    sink = Sink(raw, [Way.DROP, Way.CACHED])
+    sink = Sink(raw, [Way.DROP, Way.CACHED], nullcontext())
     sink.open()
     many = MOST // len(pages) + 2
     for index in range(many):
@@ -115,7 +115,7 @@ def test_a_failed_write_names_operation_and_offset(
 ) -> None:
     raw_file(tmp_path / "file").close()
     raw = raw_file(tmp_path / "file", Mode.READ)
-    sink = Sink(raw, [Way.CACHED])
+    sink = Sink(raw, [Way.CACHED], nullcontext())
     with pages[:PAGE] as part, pytest.raises(ServiceError) as caught:
         sink.write(PAGE, [part])
     assert caught.value.kind is Kind.IO_ERROR

@@ -25,7 +25,7 @@ class Notice:
         self._is_quiet = is_quiet
         # How it is said now; a display that draws says it in its own way.
         self._say: Say = say
-        # Each call and watch may write these: one assignment each.
+        # Written by whichever thread has news; at worst a thing is said twice.
         self._was_there = False
         self.is_away = False
 
@@ -33,15 +33,16 @@ class Notice:
         is_away = isinstance(error, ConnectionFailed | DeadlineExceeded | Unavailable)
         # Who was never there is not lost: that ends the command, and is its error.
         if is_away and self._was_there and not self.is_away:
-            self._turn(LOST)
+            self.is_away = True
+            self._tell(LOST)
 
     def heard(self) -> None:
         self._was_there = True
         if self.is_away:
-            self._turn("the daemon is back")
+            self.is_away = False
+            self._tell("the daemon is back")
 
-    def _turn(self, text: str) -> None:
-        self.is_away = not self.is_away
+    def _tell(self, text: str) -> None:
         if not self._is_quiet:
             self._say(text)
 

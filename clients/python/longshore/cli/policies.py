@@ -104,6 +104,13 @@ def _clock(minute: int) -> str:
 def instant(text: str, now: datetime) -> datetime:
     """A time by RFC 3339, or so long from now."""
     try:
+        return _instant(text, now)
+    except OverflowError as error:
+        raise ValueError(f"{text!r} is not in the years 1 to 9999") from error
+
+
+def _instant(text: str, now: datetime) -> datetime:
+    try:
         return now + timedelta(seconds=parse_duration(text))
     except ValueError:
         pass

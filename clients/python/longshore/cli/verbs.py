@@ -20,10 +20,10 @@ from .policies import error_policy, instant, on_error, window, window_text
 
 
 def each(args: Arguments, ask: Callable[[JobHandle], job_pb2.Job]) -> Exit:
-    return several.each(args, ask, lambda job: [asked_line(job)])
+    return several.each(args, ask, lambda job: [line_of(job)])
 
 
-def asked_line(job: job_pb2.Job) -> str:
+def line_of(job: job_pb2.Job) -> str:
     """What has become of a job, or what is asked of it."""
     asked = ", ".join(words.action(wish.action) for wish in job.wanted)
     remark = words.remark(job) or (f"{asked} asked" if asked else "")

@@ -14,7 +14,7 @@ What is buffered is copied by the processor, and takes a turn.
 
 import os
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from enum import Enum
 from functools import partial
 
@@ -46,11 +46,11 @@ class Sink:
         self,
         raw: RawNode,
         ways: Sequence[Way],
-        turn: AbstractContextManager[object] | None = None,
+        turn: AbstractContextManager[object],
     ) -> None:
         # Set once.
         self._raw = raw
-        self._turn = turn or nullcontext()
+        self._turn = turn
         # Replaced as a whole by whoever finds that a way is not offered.
         self._ways = tuple(ways)
         # Set by open and close.

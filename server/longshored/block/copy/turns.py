@@ -7,7 +7,6 @@ event loop waits in the same line. What waits for a disk instead takes no turn.
 
 import os
 import threading
-from contextlib import AbstractContextManager
 from weakref import WeakValueDictionary
 
 # One disk is kept busy by two; more than four threads crowd the interpreter's lock.
@@ -15,7 +14,7 @@ _FEWEST, _MOST = 2, 4
 
 
 class Turns:
-    """The turns of every disk. One for the daemon; safe for threads."""
+    """The turns of every disk. One for all that copy; safe for threads."""
 
     def __init__(self, each: int | None = None) -> None:
         """`each`: how many writers at once; else as many as there are processors."""
@@ -26,8 +25,8 @@ class Turns:
         self._lock = threading.Lock()
         self._of: WeakValueDictionary[int, threading.Semaphore] = WeakValueDictionary()
 
-    def of(self, device: int) -> AbstractContextManager[object]:
-        """The turns of one disk; to be in one is to be in the context."""
+    def of(self, device: int) -> threading.Semaphore:
+        """The turns of one disk, as st_dev or st_rdev names it."""
         with self._lock:
             turns = self._of.get(device)
             if turns is None:
