@@ -11,6 +11,7 @@ from longshored.block.qcow2.check import check, open_walk
 from longshored.block.qcow2.create import CreateOptions
 from longshored.block.qcow2.headerfile import read_header
 from longshored.block.qcow2.repair import rebuild_refcounts, reclaim_leaks
+from longshored.block.qcow2.snapshots import read_snapshots
 from longshored.block.qcow2.tables import COPIED, HOST_OFFSET
 from longshored.errors import Kind, ServiceError
 from longshored.units import KiB
@@ -179,6 +180,33 @@ def test_leaks_are_given_back_and_nothing_else() -> None:
     assert reclaim_leaks(host) == 1
     assert check(host).clean
     assert guest_bytes(host, None) == seen
+
+
+def test_a_table_that_only_a_snapshot_has_left_is_counted_once_again() -> None:
+    host = sound()
+    # Power that goes between a table's replacement and the lowering of its count.
+    (snapshot,) = read_snapshots(host, read_header(host))
+    table = word(host, snapshot.l1_offset) & HOST_OFFSET
+    set_count(host, table // 4096, 2)
+    assert check(host).leaks == 1
+    assert reclaim_leaks(host) == 1
+    assert check(host).clean
+
+
+def test_data_counted_too_often_that_stays_shared_is_counted_right() -> None:
+    host = sound()
+    count_of_data(3)(host)
+    assert reclaim_leaks(host) == 1
+    assert check(host).clean
+
+
+def test_no_count_is_lowered_that_would_need_another_flag() -> None:
+    host = sound()
+    entry_becomes(lambda entry: entry & ~COPIED)(host)
+    set_count(host, (word(host, l2_entry(host, 5)) & HOST_OFFSET) // 4096, 2)
+    assert (check(host).leaks, check(host).corruptions) == (1, 0)
+    assert reclaim_leaks(host) == 0
+    assert (check(host).leaks, check(host).corruptions) == (1, 0)
 
 
 @pytest.mark.parametrize("name", ["data past the end", "data not aligned"])

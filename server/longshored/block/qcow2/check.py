@@ -6,7 +6,9 @@ does not say what the counter says, and a pointer that leads nowhere.
 """
 
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .headerfile import read_header
 from .hostfile import HostFile
@@ -17,9 +19,20 @@ from .tables import (
     COPIED,
     HOST_OFFSET,
     Geometry,
-    Words,
 )
 from .tally import Findings, Tally, Walk, tally
+
+
+class _Name(NamedTuple):
+    """Which entry: of the L1 table, or of an L2 table."""
+
+    l1_index: int
+    l2_index: int | None = None
+
+    def __str__(self) -> str:
+        if self.l2_index is None:
+            return f"L1 entry {self.l1_index}"
+        return f"L2 entry {self.l1_index}/{self.l2_index}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,25 +81,29 @@ def compare(walk: Walk, real: Tally, damage: Findings, leaks: Findings) -> None:
             (leaks if have > want else damage).note(text)
 
 
+def active_clusters(walk: Walk) -> Iterator[int]:
+    """Where entries of the active tree point to, which are those with a COPIED flag."""
+    for _, entry in _active_entries(walk):
+        yield (entry & HOST_OFFSET) >> walk.geometry.cluster_bits
+
+
 def _check_copied(walk: Walk, damage: Findings) -> None:
     """COPIED, in the active tree only, means: exactly one reference."""
+    for name, entry in _active_entries(walk):
+        cluster = (entry & HOST_OFFSET) >> walk.geometry.cluster_bits
+        count = walk.refcounts.count(cluster)
+        if bool(entry & COPIED) != (count == 1):
+            damage.note(f"{name} has COPIED={bool(entry & COPIED)}, refcount {count}")
+
+
+def _active_entries(walk: Walk) -> Iterator[tuple[_Name, int]]:
     l1 = next(iter(walk.l1_tables()))
-    for index in (at for at, entry in enumerate(l1) if entry):
-        offset = l1[index] & HOST_OFFSET
-        _check_flag(walk, l1[index], f"L1 entry {index}", damage)
-        if offset + walk.header.cluster_size <= walk.file_size:
-            _check_copied_in(walk, walk.l2_table(offset), index, damage)
-
-
-def _check_copied_in(walk: Walk, words: Words, l1_index: int, damage: Findings) -> None:
     width = walk.geometry.words_per_entry
-    for index, entry in enumerate(words[::width]):
-        if entry & COMPRESSED or not entry & HOST_OFFSET:
+    for l1_index in (at for at, entry in enumerate(l1) if entry):
+        offset = l1[l1_index] & HOST_OFFSET
+        yield _Name(l1_index), l1[l1_index]
+        if offset + walk.header.cluster_size > walk.file_size:
             continue
-        _check_flag(walk, entry, f"L2 entry {l1_index}/{index}", damage)
-
-
-def _check_flag(walk: Walk, entry: int, name: str, damage: Findings) -> None:
-    count = walk.refcounts.count((entry & HOST_OFFSET) >> walk.geometry.cluster_bits)
-    if bool(entry & COPIED) != (count == 1):
-        damage.note(f"{name} has COPIED={bool(entry & COPIED)}, refcount {count}")
+        for l2_index, entry in enumerate(walk.l2_table(offset)[::width]):
+            if entry & HOST_OFFSET and not entry & COMPRESSED:
+                yield _Name(l1_index, l2_index), entry

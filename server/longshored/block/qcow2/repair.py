@@ -1,8 +1,10 @@
 """Making stored counters real again: leaks given back, stale counts renewed."""
 
+from collections.abc import Iterator
+
 from ...errors import ServiceError
 from .allocate import Allocator, Occupied
-from .check import open_walk
+from .check import active_clusters, open_walk
 from .damage import invalid
 from .hostfile import HostFile
 from .refcount import largest
@@ -10,23 +12,24 @@ from .tally import Findings, Tally, Walk, tally
 
 
 def reclaim_leaks(host: HostFile) -> int:
-    """Free every cluster that has a count and no reference; say how many.
+    """Lower every count that is larger than the references; say how many.
 
-    Counts of clusters in use stay as they are, even too large ones: lowering
-    those would ask for new COPIED flags. An image with damage is left alone.
+    A count of two or more that would become one stays as it is where the active tree
+    points there: its entry would need a new COPIED flag. An image with damage is left
+    alone.
     """
     walk = open_walk(host)
     real = _sound_tally(walk)
-    freed = 0
-    for index in list(walk.refcounts.blocks()):
-        base = index * walk.refcounts.per_block
-        for inside, have in enumerate(walk.refcounts.block_counts(index)):
-            if have and not real.count(base + inside):
-                walk.refcounts.set(base + inside, 0)
-                freed += 1
+    too_large = dict(_too_large(walk, real))
+    if 1 in too_large.values():
+        for cluster in active_clusters(walk):
+            if too_large.get(cluster) == 1:
+                del too_large[cluster]
+    for cluster, count in too_large.items():
+        walk.refcounts.set(cluster, count)
     if walk.refcounts.write_blocks():
         host.flush()
-    return freed
+    return len(too_large)
 
 
 def rebuild_refcounts(host: HostFile) -> None:
@@ -48,6 +51,15 @@ def rebuild_refcounts(host: HostFile) -> None:
     host.flush()
     if refcounts.write_table():
         host.flush()
+
+
+def _too_large(walk: Walk, real: Tally) -> Iterator[tuple[int, int]]:
+    """Clusters whose counters say too much, and what they should say."""
+    for index in list(walk.refcounts.blocks()):
+        base = index * walk.refcounts.per_block
+        for inside, have in enumerate(walk.refcounts.block_counts(index)):
+            if have and have > (want := real.count(base + inside)):
+                yield base + inside, want
 
 
 def _set_block(walk: Walk, real: Tally, index: int, known: int) -> None:
