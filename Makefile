@@ -130,6 +130,7 @@ interop: $(if $(shell command -v go),build/interop/stamp)
 packages:
 	@.ci/packages qemu-img:qemu-utils qemu-storage-daemon:qemu-system-common \
 	    protoc:protobuf-compiler strace:strace mke2fs:e2fsprogs \
+	    mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs \
 	    systemd-analyze:systemd setpriv:util-linux openssl:openssl
 
 bench-packages: packages

@@ -12,19 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
+from tests.support.needs import need
 
 READS = "read,pread64,preadv,preadv2"
 WRITES = "write,pwrite64,pwritev,pwritev2"
 FLUSHES = "fsync,fdatasync"
 
 ATTACH_SECONDS = 20.0
-
-
-def need(is_there: bool, what: str) -> None:
-    """Leave a test out where its means are missing; in CI it must fail instead."""
-    if not is_there and os.environ.get("CI") != "true":
-        pytest.skip(f"{what} is needed; CI has it")
 
 
 class SmallDisk:

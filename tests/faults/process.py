@@ -32,14 +32,15 @@ class Place:
     environment: Mapping[str, str] = field(default_factory=dict)
     wrapper: tuple[str, ...] = ()  # a program that runs it, such as strace
     module: str = "longshored"
+    disk: Path | None = None  # where images and state lie, if not in the directory
 
     @property
     def images(self) -> Path:
-        return self.directory / "images"
+        return (self.disk or self.directory) / "images"
 
     @property
     def state(self) -> Path:
-        return self.directory / "state"
+        return (self.disk or self.directory) / "state"
 
     @property
     def socket(self) -> Path:
@@ -111,6 +112,10 @@ class Daemon:
         if self._process is not None and self._process.poll() is None:
             os.kill(self.pid, signal.SIGKILL)
         self.wait_dead()
+
+    def freeze(self) -> None:
+        """SIGSTOP: until it is killed it does nothing more."""
+        os.kill(self.pid, signal.SIGSTOP)
 
     def stop(self) -> int:
         """SIGTERM; its exit status."""

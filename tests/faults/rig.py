@@ -20,8 +20,10 @@ KILLED = -9
 class Rig:
     """One place with chains in it, one daemon, one client's ledger."""
 
-    def __init__(self, place: Path, templates: Templates) -> None:
-        self.daemon = Daemon(Place(place))
+    def __init__(
+        self, place: Path, templates: Templates, disk: Path | None = None
+    ) -> None:
+        self.daemon = Daemon(Place(place, disk=disk))
         self.ledger = Ledger()
         self._templates = templates
         self._copies = 0

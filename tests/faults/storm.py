@@ -1,11 +1,13 @@
 """Pulls under a daemon that is killed again and again, at random, by one seed.
 
-    clients ask, pause, cancel, resume  ->  kill -9  ->  look at every image
+    clients ask, pause, cancel, resume  ->  kill -9, or the power goes
+        ->  look at every image
         ->  start again  ->  nothing acknowledged is lost  ->  and so on
 
 At the end everything is let go, and must finish.
 """
 
+import os
 import random
 import shutil
 import threading
@@ -24,6 +26,7 @@ from tests.faults.chains import SHAPES, Templates
 from tests.faults.checkers import at_any_instant, when_pulled
 from tests.faults.rig import Rig
 from tests.faults.workload import CALL_SECONDS, SILENCE, Asked, Ledger
+from tests.support.filesystems import Filesystem
 
 # Pulls that are wanted at the same time; the daemon has slots for fewer.
 MOST_LIVE = 6
@@ -69,12 +72,19 @@ class Report:
 
 
 class Storm:
-    """One seed's worth of trouble."""
+    """One seed's worth of trouble; with a file system to lose, by cuts of its power."""
 
-    def __init__(self, place: Path, templates: Templates, seed: int) -> None:
+    def __init__(
+        self,
+        place: Path,
+        templates: Templates,
+        seed: int,
+        disk: Filesystem | None = None,
+    ) -> None:
         self.report = Report(seed)
+        self._disk = disk
         self._random = random.Random(seed)
-        self._rig = Rig(place, templates)
+        self._rig = Rig(place, templates, disk and disk.directory)
         self._live: list[Asked] = []
 
     @property
@@ -95,7 +105,12 @@ class Storm:
         return self.report
 
     def _cycle(self) -> None:
-        clients = threading.Thread(target=self._trouble)
+        dice = random.Random(self._random.random())
+        while len(self._live) < MOST_LIVE:
+            self._want(self._rig.chain(dice.choice(sorted(SHAPES))), dice)
+        if self._disk is not None:
+            os.sync()  # what was there before a job is not the job's to keep
+        clients = threading.Thread(target=self._trouble, args=[dice])
         clients.start()
         threading.Event().wait(self._random.uniform(SHORTEST, LONGEST))
         is_drain = self._random.random() < DRAINS
@@ -108,20 +123,27 @@ class Storm:
     def _end_life(self, is_drain: bool) -> None:
         if not is_drain:
             self.report.kills += 1
-            self._rig.daemon.kill()
+            self._die()
             return
         self.report.drains += 1
         if status := self._rig.daemon.stop():
             self.report.violations.append(f"a drain ended with {status}")
 
+    def _die(self) -> None:
+        if self._disk is None:
+            self._rig.daemon.kill()
+            return
+        # Frozen first: nobody must see that the disk does not answer any more.
+        self._rig.daemon.freeze()
+        self._disk.cut_power()
+        self._rig.daemon.kill()
+        self._disk.mount_again()
+
     # While it lives.
 
-    def _trouble(self) -> None:
+    def _trouble(self, dice: random.Random) -> None:
         """Calls until the daemon is gone."""
-        dice = random.Random(self._random.random())
         with self._rig.daemon.client() as client:
-            while len(self._live) < MOST_LIVE:
-                self._want(self._rig.chain(dice.choice(sorted(SHAPES))), dice)
             if not self._ledger.send(client):
                 return
             while self._bother(client, dice):

@@ -11,10 +11,10 @@ import pytest
 
 from tests.faults.arena import Arena
 from tests.faults.calls import READERS, ask, create_at
-from tests.faults.disks import need
 from tests.faults.hall import Hall, open_hall
 from tests.faults.names import NAMES
 from tests.faults.references import REFERENCES
+from tests.support.needs import need
 
 pytestmark = pytest.mark.slow
 
