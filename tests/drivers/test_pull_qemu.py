@@ -1,19 +1,43 @@
-"""Pulls of chains that qemu-img made, judged by qemu-img."""
+"""Pulls of chains that qemu-img made, judged by qemu-img: copied, and shared."""
 
 import random
 import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from longshored.drivers.base import Cancelled
 from longshored.units import KiB, MiB
-from tests.support.pulls import Puller, Script, cancel
+from tests.support.filesystems import filesystem
+from tests.support.pulls import SMALL, Puller, Script, cancel
 from tests.support.verdict import qemu_backing, qemu_check, qemu_map, qemu_same
 
 pytestmark = [pytest.mark.qemu, pytest.mark.slow]
 
 SIZE = 8 * MiB
+
+
+COPIED = "copied"
+
+
+@pytest.fixture(params=[COPIED, "xfs", "btrfs"])
+def puller(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Puller]:
+    """One that copies every byte, and one on each file system that shares blocks."""
+    if request.param == COPIED:
+        made = Puller(tmp_path)
+        yield made
+        made.close()
+        return
+    with filesystem(request.param, tmp_path) as disk:
+        made = Puller(disk.directory, replace(SMALL, reflinks=True))
+        yield made
+        made.close()
+
+
+def shares(puller: Puller) -> bool:
+    return puller.tuning.reflinks
 
 
 def qemu(*command: str | Path) -> None:
@@ -111,6 +135,8 @@ def test_a_top_with_snapshots_keeps_them(puller: Puller) -> None:
 def test_a_whole_pull_leaves_holes_where_the_chain_has_none(puller: Puller) -> None:
     make_base(puller.directory)
     overlay(puller.directory / "top.qcow2", "base.raw", "raw")
+    if shares(puller):  # data is shared unseen, zeros and all
+        qemu("fallocate", "--dig-holes", puller.directory / "base.raw")
     puller.pull()
     data = [
         (run["start"], run["length"])
@@ -118,6 +144,33 @@ def test_a_whole_pull_leaves_holes_where_the_chain_has_none(puller: Puller) -> N
         if run["data"]
     ]
     assert data == [(0, SIZE // 4), (SIZE // 2, SIZE // 2)]
+
+
+def test_a_base_of_whole_blocks_is_shared_as_a_whole(puller: Puller) -> None:
+    data = SIZE // 4 * 3
+    make_base(puller.directory)
+    qemu("fallocate", "--dig-holes", puller.directory / "base.raw")
+    overlay(puller.directory / "top.qcow2", "base.raw", "raw")
+    puller.pull()
+    progress = puller.progress()
+    moved = (progress.read, progress.written, progress.reflinked)
+    assert moved == ((0, 0, data) if shares(puller) else (data, data, 0))
+
+
+def test_who_writes_to_what_is_shared_writes_to_one_image(puller: Puller) -> None:
+    make_base(puller.directory)
+    top, base = puller.directory / "top.qcow2", puller.directory / "base.raw"
+    overlay(top, "base.raw", "raw")
+    before = base.read_bytes()
+    puller.pull()
+    write(top, "write -P 7 0 1M")
+    assert base.read_bytes() == before
+    base.write_bytes(bytes(SIZE))
+    qemu("qemu-io", "-f", "qcow2", "-c", "read -P 7 0 1M", top)
+    expected = b"\7" * MiB + before[MiB:]
+    (puller.directory / "expected.raw").write_bytes(expected)
+    assert qemu_same(puller.directory / "expected.raw", top, "raw")
+    assert qemu_check(top) == 0
 
 
 def test_a_base_in_another_directory_is_named_from_the_top(puller: Puller) -> None:

@@ -127,7 +127,7 @@ class Eventful:
         meter.expect(100)
         meter.phase("copy", 1, 2)
         meter.done(0, 50)
-        meter.count(read=1, written=2, zeroed=3, skipped=4)
+        meter.count(read=1, written=2, zeroed=3, reflinked=4, skipped=5)
         for account in ("reading", "writing", "flushing"):
             meter.spend(account, 0.5)
         for _ in range(3):

@@ -21,8 +21,8 @@ from longshored.job.spec import ImageRef, PullResult, PullSpec, Status
 from tests.support.clock import SteppingClock
 
 # Small batches, so that small images have several; one worker, so that a test
-# knows which request comes when.
-SMALL = Tuning(workers=1, limits=BatchLimits(length=64 * 1024))
+# knows which request comes when; every byte copied, whatever disk a test runs on.
+SMALL = Tuning(reflinks=False, workers=1, limits=BatchLimits(length=64 * 1024))
 
 UNLIMITED = 1 << 30
 
@@ -128,6 +128,7 @@ class Puller:
 
     def __init__(self, directory: Path, tuning: Tuning = SMALL) -> None:
         self.directory = directory
+        self.tuning = tuning
         self.roots = Roots.open([str(directory)])
         self.driver = PullDriver(self.roots, Turns(), tuning)
         self.context: ScriptedContext | None = None

@@ -250,9 +250,12 @@ type JobProgress struct {
 	// Output only. Bytes made zero without writing data.
 	ZeroedBytes int64 `protobuf:"varint,14,opt,name=zeroed_bytes,json=zeroedBytes,proto3" json:"zeroed_bytes,omitempty"`
 	// Output only. Bytes that needed no work, or were left out by the error policy.
-	SkippedBytes  int64 `protobuf:"varint,15,opt,name=skipped_bytes,json=skippedBytes,proto3" json:"skipped_bytes,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	SkippedBytes int64 `protobuf:"varint,15,opt,name=skipped_bytes,json=skippedBytes,proto3" json:"skipped_bytes,omitempty"`
+	// Output only. Bytes that targets share with sources on a file system that can
+	// (XFS, Btrfs): nothing was read or written for them.
+	ReflinkedBytes int64 `protobuf:"varint,16,opt,name=reflinked_bytes,json=reflinkedBytes,proto3" json:"reflinked_bytes,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *JobProgress) Reset() {
@@ -386,6 +389,13 @@ func (x *JobProgress) GetZeroedBytes() int64 {
 func (x *JobProgress) GetSkippedBytes() int64 {
 	if x != nil {
 		return x.SkippedBytes
+	}
+	return 0
+}
+
+func (x *JobProgress) GetReflinkedBytes() int64 {
+	if x != nil {
+		return x.ReflinkedBytes
 	}
 	return 0
 }
@@ -623,7 +633,7 @@ var File_longshore_v1_job_progress_proto protoreflect.FileDescriptor
 
 const file_longshore_v1_job_progress_proto_rawDesc = "" +
 	"\n" +
-	"\x1flongshore/v1/job_progress.proto\x12\flongshore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x87\x05\n" +
+	"\x1flongshore/v1/job_progress.proto\x12\flongshore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb0\x05\n" +
 	"\vJobProgress\x12.\n" +
 	"\x04unit\x18\x01 \x01(\x0e2\x1a.longshore.v1.ProgressUnitR\x04unit\x12\x18\n" +
 	"\acurrent\x18\x02 \x01(\x03R\acurrent\x12\x19\n" +
@@ -643,7 +653,8 @@ const file_longshore_v1_job_progress_proto_rawDesc = "" +
 	"read_bytes\x18\f \x01(\x03R\treadBytes\x12#\n" +
 	"\rwritten_bytes\x18\r \x01(\x03R\fwrittenBytes\x12!\n" +
 	"\fzeroed_bytes\x18\x0e \x01(\x03R\vzeroedBytes\x12#\n" +
-	"\rskipped_bytes\x18\x0f \x01(\x03R\fskippedBytesB\b\n" +
+	"\rskipped_bytes\x18\x0f \x01(\x03R\fskippedBytes\x12'\n" +
+	"\x0freflinked_bytes\x18\x10 \x01(\x03R\x0ereflinkedBytesB\b\n" +
 	"\x06_total\"J\n" +
 	"\bJobPhase\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +

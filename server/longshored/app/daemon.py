@@ -4,6 +4,7 @@ import asyncio
 import random
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 
@@ -64,12 +65,12 @@ class Daemon:
         self,
         config: Config,
         *,
-        registry: Registry = all_drivers,
+        registry: Registry | None = None,
         clock: Clock | None = None,
         tuning: Tuning | None = None,
     ) -> None:
         self._config = config
-        self._registry = registry
+        self._registry = registry or partial(all_drivers, reflink=config.images.reflink)
         self._clock = clock or SystemClock()
         self._tuning = tuning or Tuning()
         self._opened = ExitStack()

@@ -25,6 +25,8 @@ _SENTENCES = {
     "access.insecure_role": "What callers on TCP without TLS may do.",
     "store.directory": "Where jobs are remembered: a directory of the daemon's own.",
     "images.roots": "Directories with images; nothing outside them is opened.",
+    "images.reflink": "Images may share blocks on a file system that can, instead of "
+    "a copy.",
     "jobs.slots": "Jobs at work at once.",
     "jobs.slots_per_device": "Jobs at work at once on one device.",
     "jobs.most_unfinished": "Jobs that have not ended, queued ones included.",

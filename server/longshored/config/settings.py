@@ -57,9 +57,13 @@ class StoreSettings:
 
 @dataclass(frozen=True, slots=True)
 class ImageSettings:
-    """Directories below which images may lie; nothing outside is ever opened."""
+    """Directories below which images may lie; nothing outside is ever opened.
+
+    `reflink`: images may share blocks, where their file system offers that.
+    """
 
     roots: tuple[str, ...] = ()
+    reflink: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,8 @@ class Meter:
         self._limited_by = LimitedBy.NOTHING
         self._spent: dict[str, float] = asdict(start.ledger)
         self._read, self._written = start.read, start.written
-        self._zeroed, self._skipped = start.zeroed, start.skipped
+        self._zeroed, self._reflinked = start.zeroed, start.reflinked
+        self._skipped = start.skipped
         self._rests = False
         self._paused_at: float | None = None
         self._rate = RateMeter()
@@ -59,13 +60,20 @@ class Meter:
             self._done.add(start, length)
 
     def count(
-        self, *, read: int = 0, written: int = 0, zeroed: int = 0, skipped: int = 0
+        self,
+        *,
+        read: int = 0,
+        written: int = 0,
+        zeroed: int = 0,
+        reflinked: int = 0,
+        skipped: int = 0,
     ) -> None:
         """Bytes that crossed the disk, or did not have to."""
         with self._lock:
             self._read += read
             self._written += written
             self._zeroed += zeroed
+            self._reflinked += reflinked
             self._skipped += skipped
 
     def limited_by(self, what: LimitedBy) -> None:
@@ -119,6 +127,7 @@ class Meter:
                 read=self._read,
                 written=self._written,
                 zeroed=self._zeroed,
+                reflinked=self._reflinked,
                 skipped=self._skipped,
                 sample_time=wall,
             )

@@ -10,6 +10,7 @@ from ..block.copy.feed import BatchLimits, Feed
 from ..block.copy.lacking import lacking
 from ..block.copy.plan import Request, Shape, Totals, plan, total
 from ..block.copy.populate import Overlay, Population, Published
+from ..block.copy.reflinks import Reflinks
 from ..block.copy.sink import Sink, Way
 from ..block.copy.source import Source, expect_sequential
 from ..block.copy.space import Space
@@ -29,6 +30,7 @@ from .pull_state import PullState, encode_state
 class Tuning:
     """How the bytes move; the defaults are what bench/pull.py found best."""
 
+    reflinks: bool = True  # share blocks where the file system can
     workers: int = WORKERS
     ways: tuple[Way, ...] = (Way.DROP, Way.DIRECT, Way.CACHED)
     limits: BatchLimits = field(default_factory=BatchLimits)
@@ -164,12 +166,12 @@ class PullBatches:
             expect_sequential(layer.raw.fd)
         space = Space(self._populator.reserve, self._shape.cluster)
         space.expect(lacks.copy)
+        files = [layer.raw for layer in self._chain.layers]
         return Route(
-            source=Source(
-                [layer.raw for layer in self._chain.layers], self._chain.top.node
-            ),
+            source=Source(files, self._chain.top.node),
             space=space,
             sink=sink,
+            reflinks=Reflinks(files, files[0]) if self._tuning.reflinks else None,
             pace=self._context,
             tally=self._context.meter,
             now=self._context.clock.now,

@@ -59,7 +59,8 @@ class Progress:
     """A sample. `current` is a union of ranges done: never above `total`.
 
     The byte counters say what the work cost: `read` and `written` crossed the
-    disk, `zeroed` became zero clusters or holes, `skipped` needed nothing.
+    disk, `zeroed` became zero clusters or holes, `reflinked` share the blocks of the
+    source, `skipped` needed nothing.
     """
 
     unit: Unit = Unit.BYTES
@@ -75,6 +76,7 @@ class Progress:
     read: int = 0
     written: int = 0
     zeroed: int = 0
+    reflinked: int = 0
     skipped: int = 0
     sample_time: Instant = 0
 

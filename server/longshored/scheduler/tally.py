@@ -150,6 +150,7 @@ class JobTally:
             ("read", source, progress.read - before.read),
             ("written", target, progress.written - before.written),
             ("zeroed", target, progress.zeroed - before.zeroed),
+            ("reflinked", target, progress.reflinked - before.reflinked),
             ("skipped", target, progress.skipped - before.skipped),
         ):
             if more > 0:

@@ -28,6 +28,7 @@ def progress_fields(progress: Progress) -> Fields:
         "read_bytes": progress.read,
         "written_bytes": progress.written,
         "zeroed_bytes": progress.zeroed,
+        "reflinked_bytes": progress.reflinked,
         "skipped_bytes": progress.skipped,
     }
 

@@ -34,6 +34,7 @@ class Counts:
     read: int = 0
     written: int = 0
     zeroed: int = 0
+    reflinked: int = 0
     ranges: list[tuple[int, int]] = field(default_factory=list)
 
     def proceed(self, length: int) -> bool:
@@ -47,11 +48,18 @@ class Counts:
         self.ranges.append((start, length))
 
     def count(
-        self, *, read: int = 0, written: int = 0, zeroed: int = 0, skipped: int = 0
+        self,
+        *,
+        read: int = 0,
+        written: int = 0,
+        zeroed: int = 0,
+        reflinked: int = 0,
+        skipped: int = 0,
     ) -> None:
         self.read += read
         self.written += written
         self.zeroed += zeroed
+        self.reflinked += reflinked
 
     def spend(self, account: str, seconds: float) -> None:
         pass

@@ -100,3 +100,21 @@ def test_a_full_disk_is_an_error() -> None:
     with pytest.raises(ServiceError) as caught:
         space.take(CLUSTER)
     assert caught.value.kind is Kind.NO_SPACE
+
+
+def test_what_is_put_back_is_cut_again() -> None:
+    disk = Disk()
+    space = Space(disk.reserve, CLUSTER)
+    space.expect(3 * CLUSTER)
+    space.put_back(space.take(2 * CLUSTER - 1), 2 * CLUSTER - 1)
+    assert [space.take(CLUSTER), space.take(2 * CLUSTER)] == [0, CLUSTER]
+    assert disk.asked == [3 * CLUSTER]
+
+
+def test_what_is_put_back_from_between_is_a_hole() -> None:
+    space = Space(Disk().reserve, CLUSTER)
+    space.expect(1 << 40)
+    first = space.take(CLUSTER)
+    space.take(CLUSTER)
+    space.put_back(first, CLUSTER)
+    assert space.take(CLUSTER) == 2 * CLUSTER

@@ -157,6 +157,7 @@ def elapsed(progress: job_progress_pb2.JobProgress) -> str:
 def moved(progress: job_progress_pb2.JobProgress) -> Iterator[tuple[str, str]]:
     for name, count in (
         ("copied", progress.written_bytes),
+        ("reflinked", progress.reflinked_bytes),
         ("zeroed", progress.zeroed_bytes),
         ("left out", progress.skipped_bytes),
     ):

@@ -146,6 +146,7 @@ def summary(job: job_pb2.Job) -> str:
         f"{format_size(count)} {done}"
         for count, done in (
             (progress.written_bytes, "copied"),
+            (progress.reflinked_bytes, "reflinked"),
             (progress.zeroed_bytes, "zeroed"),
         )
         if count

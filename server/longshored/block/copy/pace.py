@@ -18,6 +18,12 @@ class Tally(Protocol):
 
     def done(self, start: int, length: int) -> None: ...
     def count(
-        self, *, read: int = 0, written: int = 0, zeroed: int = 0, skipped: int = 0
+        self,
+        *,
+        read: int = 0,
+        written: int = 0,
+        zeroed: int = 0,
+        reflinked: int = 0,
+        skipped: int = 0,
     ) -> None: ...
     def spend(self, account: str, seconds: float) -> None: ...

@@ -46,6 +46,14 @@ class Space:
             self._wanted -= length
             return offset
 
+    def put_back(self, offset: int, length: int) -> None:
+        """What came from `take` is not needed. It is cut again if it came last."""
+        length = round_up(length, self._cluster)
+        with self._lock:
+            self._wanted += length
+            if offset + length == self._at:
+                self._at = offset
+
     def _grow_locked(self, length: int) -> None:
         step = max(length, min(STEP, round_up(self._wanted, self._cluster)))
         try:

@@ -1,6 +1,7 @@
 """One thread of a batch: shares of the feed, one after the other.
 
     take a share -> wait for its turn -> read -> find zeros -> take space -> write
+                                      `-> take space -> share the blocks (reflink)
 
 A worker makes nothing visible: it only says where it put the bytes.
 """
@@ -19,6 +20,7 @@ from ..iszero import is_zero, zero_runs
 from .feed import Begun, Feed, Share
 from .pace import Pace, Tally
 from .plan import Copy
+from .reflinks import Reflinks
 from .sink import Sink
 from .source import Source
 from .space import Space
@@ -73,6 +75,7 @@ class Route:
     pace: Pace
     tally: Tally
     now: Callable[[], float]
+    reflinks: Reflinks | None = None  # copy everything
     keeps_zeros: bool = False  # zeros are data: there is no other way to say them
 
 
@@ -165,8 +168,31 @@ class Worker:
             self._feed.close()
             self._feed.give_back(share)
             return False
+        if self._reflink(share, length):
+            return True
         if self._read_share(share, buffer):
             self._place_share(share, list(self._parts(share, buffer)))
+        return True
+
+    def _reflink(self, share: Share, length: int) -> bool:
+        """False: nothing was done, the share has to be copied."""
+        reflinks = self._route.reflinks
+        if reflinks is None or not reflinks.covers(share):
+            return False
+        with _target(share):
+            host = self._route.space.take(length)
+        began = self._route.now()
+        made = reflinks.make(share, host)
+        self._route.tally.spend("writing", self._route.now() - began)
+        if not made:
+            self._route.space.put_back(host, length)
+            return False
+        placed: list[Placed] = []
+        for start, size in ranges(share):
+            placed.append(Placed(start, size, host))
+            host += size
+        self._results.add(placed)
+        self._note(share, reflinked=length)
         return True
 
     def _read_share(self, share: Share, buffer: memoryview) -> bool:
@@ -207,7 +233,7 @@ class Worker:
             placed.append(Placed(part.start, length, None if part.zero else host))
             host += 0 if part.zero else length
         self._results.add(placed)
-        self._note(share, written)
+        self._note(share, written=written)
 
     def _write_anew(self, share: Share, data: list[memoryview], length: int) -> int:
         with _target(share):
@@ -227,7 +253,7 @@ class Worker:
                 return False
             self._fill(begun, buffer[:step])
         self._results.add([Placed(copy.start, copy.length, begun.host)])
-        self._note((copy,), 0 if begun.host is None else copy.length)
+        self._note((copy,), written=0 if begun.host is None else copy.length)
         return True
 
     def _fill(self, begun: Begun, view: memoryview) -> None:
@@ -264,11 +290,14 @@ class Worker:
         self._route.sink.write(offset, parts)
         self._route.tally.spend("writing", self._route.now() - began)
 
-    def _note(self, share: Share, written: int) -> None:
+    def _note(self, share: Share, *, written: int = 0, reflinked: int = 0) -> None:
         length = sum(copy.length for copy in share)
         for start, size in ranges(share):
             self._route.tally.done(start, size)
-        self._route.tally.count(read=length, written=written, zeroed=length - written)
+        read = length - reflinked
+        self._route.tally.count(
+            read=read, written=written, zeroed=read - written, reflinked=reflinked
+        )
 
 
 def ranges(share: Share) -> Iterator[tuple[int, int]]:
