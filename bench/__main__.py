@@ -16,6 +16,7 @@ from .report import Report, Run, machine
 
 ROWS = {
     "pull": "flatten a 2 GiB chain, against qemu-img, block-stream and fio",
+    "reflink": "the same on XFS and Btrfs, which share blocks (root)",
     "plan": "plan a pull of 1 TiB with 1 GiB of data",
     "throttle": "rate limits, seen from outside the process",
     "pausing": "pause and cancel: how soon the last write is over",

@@ -92,22 +92,34 @@ class Chain:
 
 def measure(bench: Run) -> None:
     """The row of the bench: through the service, warm, against both peers."""
+    measure_in(bench.directory, bench, device=True)
+
+
+def measure_in(
+    directory: Path, bench: Run, *, device: bool, where: str = "pull"
+) -> None:
+    """The same on any file system; the device is of no account where blocks are
+    shared."""
     programs = ["qemu-img", "qemu-io", "qemu-storage-daemon", "fio"]
     if names := missing(programs if bench.peers else programs[:2]):
         raise SystemExit(f"Not installed: {', '.join(names)}")
-    with served(bench.directory) as daemon, daemon.connect() as stubs:
+    with served(directory) as daemon, daemon.connect() as stubs:
 
         def pull(top: Path) -> None:
             job = stubs.ended(stubs.pull(top).job_id)
             assert job.state == job_pb2.JOB_STATE_SUCCEEDED, job
 
         work = Work(daemon.root, bench.of(SIZE, 64 * MiB), bench.of(5, 1), "warm")
-        work = replace(work, device=bench.peers)
+        work = replace(work, device=device and bench.peers)
         for format_ in GOALS:
             pullers = {OURS: pull, **(PEERS if bench.peers else {})}
-            series, device = compare(work, format_, pullers, bench.report)
+            series, disk = compare(work, format_, pullers, bench.report)
             if bench.peers:
-                _judge(bench.report, format_, series, device)
+                _judge(bench.report, f"{where}, {format_} base", series, format_)
+            if work.device:
+                share = disk.median / series[OURS].median * 100
+                name = f"{where}, {format_} base, device"
+                bench.report.at_least(name, share, OF_THE_DEVICE, " %")
 
 
 PEERS: Mapping[str, Puller] = {
@@ -145,15 +157,11 @@ def compare(
     return series, device
 
 
-def _judge(
-    report: Report, format_: str, series: dict[str, Series], device: Series
-) -> None:
-    ours = series[OURS].median
+def _judge(report: Report, work: str, series: dict[str, Series], format_: str) -> None:
     best = min((series[name] for name in PEERS), key=lambda peer: peer.median)
     report.say(f"the faster peer: {best.name}")
-    ratio, share = best.median / ours, device.median / ours
-    report.at_least(f"pull, {format_} base, faster peer", ratio, GOALS[format_], "x")
-    report.at_least(f"pull, {format_} base, device", share * 100, OF_THE_DEVICE, " %")
+    ratio = best.median / series[OURS].median
+    report.at_least(f"{work}, faster peer", ratio, GOALS[format_], "x")
 
 
 def _make(work: Work, format_: str) -> Chain:
@@ -234,7 +242,7 @@ def _tuning(name: str) -> Tuning:
         return MEASURED
     way, workers, batch = name.split("/")
     limits = BatchLimits(length=int(batch) * MiB)
-    return Tuning(int(workers), (Way(way), Way.CACHED), limits)
+    return Tuning(int(workers), (Way(way), Way.CACHED), limits, reflinks=False)
 
 
 def _driver(directory: Path, tuning: Tuning) -> Puller:

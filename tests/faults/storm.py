@@ -84,7 +84,7 @@ class Storm:
         self.report = Report(seed)
         self._disk = disk
         self._random = random.Random(seed)
-        self._rig = Rig(place, templates, disk and disk.directory)
+        self._rig = Rig(place, templates, None if disk is None else disk.directory)
         self._live: list[Asked] = []
 
     @property

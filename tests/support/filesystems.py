@@ -34,7 +34,8 @@ class Filesystem:
         self._disk = place / f"{kind}.disk"
         with self._disk.open("wb") as file:
             file.truncate(size)
-        subprocess.run([*MAKERS[kind], str(self._disk)], check=True)
+        made = [*MAKERS[kind], str(self._disk)]
+        subprocess.run(made, check=True, stdout=subprocess.DEVNULL)
         self.directory.mkdir()
 
     def mount(self) -> None:

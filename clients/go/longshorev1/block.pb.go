@@ -1190,7 +1190,7 @@ func (x *BlockPullJob_Status) GetCurrentDepth() int32 {
 // Result is what came out.
 type BlockPullJob_Result struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Output only. Bytes copied into the top.
+	// Output only. Bytes copied into the top, those included that it only shares.
 	CopiedBytes int64 `protobuf:"varint,1,opt,name=copied_bytes,json=copiedBytes,proto3" json:"copied_bytes,omitempty"`
 	// Output only. Bytes made zero in the top without writing data.
 	ZeroedBytes int64 `protobuf:"varint,2,opt,name=zeroed_bytes,json=zeroedBytes,proto3" json:"zeroed_bytes,omitempty"`

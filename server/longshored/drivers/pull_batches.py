@@ -30,10 +30,10 @@ from .pull_state import PullState, encode_state
 class Tuning:
     """How the bytes move; the defaults are what bench/pull.py found best."""
 
-    reflinks: bool = True  # share blocks where the file system can
     workers: int = WORKERS
     ways: tuple[Way, ...] = (Way.DROP, Way.DIRECT, Way.CACHED)
     limits: BatchLimits = field(default_factory=BatchLimits)
+    reflinks: bool = True  # share blocks where the file system can
 
 
 MEASURED = Tuning()
