@@ -6,6 +6,7 @@ import os
 import shutil
 import struct
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,9 +48,23 @@ class Filesystem:
         subprocess.run(["umount", "--lazy", str(self.directory)], check=True)
 
     def mount_again(self) -> None:
-        """As after a start of the machine; nobody may have a file open there."""
+        """As after a start of the machine; nobody may have a file open there.
+
+        Its device has another number then, as that of a disk may have.
+        """
         subprocess.run(["umount", str(self.directory)], check=True)
-        self.mount()
+        with self._disk_before():
+            self.mount()
+
+    @contextmanager
+    def _disk_before(self) -> Iterator[None]:
+        """A disk that takes the first number that is free."""
+        with tempfile.NamedTemporaryFile(dir=self._disk.parent) as other:
+            other.truncate(MiB)
+            command = ["losetup", "--find", "--show", other.name]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            yield
+            subprocess.run(["losetup", "--detach", done.stdout.strip()], check=True)
 
     def cut_power(self) -> None:
         """From now on nothing reaches the disk: XFS and ext4 only."""

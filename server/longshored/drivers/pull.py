@@ -11,6 +11,7 @@ from ..block.chain import Chain
 from ..block.copy.plan import Totals, total
 from ..block.copy.turns import Turns
 from ..block.describe import open_unlocked
+from ..block.handle import file_handle
 from ..block.links import Link
 from ..block.locks import PULL_TOP
 from ..block.node import Identity, Mode
@@ -132,9 +133,11 @@ def _layers(chain: Chain) -> list[tuple[str, Identity, str]]:
 def _state(context: Context, chain: Chain) -> PullState:
     """Where an earlier attempt stopped, or the beginning."""
     top = chain.top
+    # Of a device it is one of the node in /dev, which is made anew at each start.
+    handle = "" if top.raw.is_device else file_handle(top.raw.fd)
     if context.saved is not None:
         state = decode_state(context.saved)
-        state.check_same(top.identity, chain.size, top.uri)
+        state.check_same(top.identity, handle, chain.size, top.uri)
         return state
     return PullState(
         device=top.identity.device,
@@ -143,6 +146,7 @@ def _state(context: Context, chain: Chain) -> PullState:
         total=0,
         start_time=context.clock.wall(),
         link_count=len(chain.layers) - 1,
+        handle=handle,
     )
 
 
