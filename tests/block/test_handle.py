@@ -8,6 +8,8 @@ from longshored.block.handle import file_handle
 from tests.support.filesystems import filesystem
 from tests.support.nodes import raw_file
 
+pytestmark = pytest.mark.slow
+
 
 def handle(path: Path) -> str:
     file = raw_file(path)

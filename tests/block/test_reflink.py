@@ -10,6 +10,8 @@ from longshored.units import KiB
 from tests.support.filesystems import filesystem
 from tests.support.nodes import raw_file
 
+pytestmark = pytest.mark.slow
+
 BLOCK = 4 * KiB
 
 
