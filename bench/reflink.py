@@ -5,7 +5,6 @@ by loop devices; QEMU's jobs copy every byte there too. Needs root.
 """
 
 import os
-from pathlib import Path
 
 from tests.support.filesystems import MAKERS, filesystem
 
@@ -28,4 +27,4 @@ def measure(bench: Run) -> None:
         with filesystem(kind, bench.directory, size) as disk:
             where = f"pull on {kind}"
             measure_in(disk.directory, bench, device=False, where=where)
-        Path(bench.directory / f"{kind}.disk").unlink()
+        (bench.directory / f"{kind}.disk").unlink()

@@ -8,7 +8,8 @@ from longshored.block.copy.populate import Overlay, Population, Published
 from longshored.block.copy.worker import Side
 from longshored.block.qcow2.bulk import Placement
 from longshored.errors import Kind, ServiceError
-from tests.block.copy.test_engine import Counts, Rig
+from tests.block.copy.test_engine import Rig
+from tests.support.counts import Counts
 from tests.support.pictures import BLOCK
 
 

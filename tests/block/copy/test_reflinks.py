@@ -18,7 +18,7 @@ from longshored.block.copy.space import Space
 from longshored.block.copy.worker import Batch, Route
 from longshored.block.node import pread
 from longshored.units import KiB
-from tests.block.copy.test_engine import Counts
+from tests.support.counts import Counts
 from tests.support.nodes import raw_file
 from tests.support.pictures import BLOCK, content
 

@@ -75,7 +75,7 @@ class Route:
     pace: Pace
     tally: Tally
     now: Callable[[], float]
-    reflinks: Reflinks | None = None  # copy everything
+    reflinks: Reflinks | None = None  # None: copy everything
     keeps_zeros: bool = False  # zeros are data: there is no other way to say them
 
 
