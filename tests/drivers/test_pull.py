@@ -293,6 +293,21 @@ def test_nodes_are_known_by_what_they_are(puller: Puller) -> None:
     assert top.key == f"{status.st_dev:x}:{status.st_ino}"
 
 
+def test_nodes_are_known_again_by_what_lies_at_their_paths(puller: Puller) -> None:
+    make_three(puller.directory)
+    nodes = puller.driver.nodes(puller.spec())
+    renumbered = [replace(node, key="fffff:1", device="4095:1") for node in nodes]
+    assert puller.driver.identify(renumbered) == nodes
+
+
+def test_a_node_that_is_not_to_be_found_keeps_its_name(puller: Puller) -> None:
+    make_three(puller.directory)
+    top, mid, base = puller.driver.nodes(puller.spec())
+    Path(base.uri).unlink()
+    gone = replace(base, key="fffff:1")
+    assert puller.driver.identify([top, mid, gone]) == (top, mid, gone)
+
+
 # Refusals.
 
 

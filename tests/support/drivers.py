@@ -6,7 +6,7 @@ exists only for tests.
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from longshored.drivers.base import Context, Plan, Work
 from longshored.errors import ServiceError
@@ -54,6 +54,9 @@ class Nothing:
 
     def nodes(self, spec: Spec) -> tuple[Node, ...]:
         return ()
+
+    def identify(self, nodes: Sequence[Node]) -> tuple[Node, ...]:
+        return tuple(nodes)
 
     def plan(self, spec: Spec) -> Plan:
         return Plan()
@@ -113,6 +116,8 @@ class Scripted:
     def __init__(self) -> None:
         # Set by tests before jobs are created.
         self.scripts: dict[str, Script] = {}
+        # Keys of nodes that are other ones by now.
+        self.renamed: dict[str, str] = {}
         # Guarded by _lock.
         self._lock = threading.Lock()
         self._calls: list[tuple[str, str]] = []
@@ -143,6 +148,10 @@ class Scripted:
         if script.trouble is not None:
             raise script.trouble
         return script.nodes
+
+    def identify(self, nodes: Sequence[Node]) -> tuple[Node, ...]:
+        renamed = self.renamed
+        return tuple(replace(one, key=renamed.get(one.key, one.key)) for one in nodes)
 
     def plan(self, spec: Spec) -> Plan:
         return self._of(spec).plan

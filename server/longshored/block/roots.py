@@ -88,7 +88,20 @@ class Roots:
 
     def resolve(self, path: str) -> Place:
         """Where a caller's path lies; it need not exist."""
-        return self._locate(check_path(path))
+        return self.locate(check_path(path))
+
+    def locate(self, path: str) -> Place:
+        """Where a path lies that is not a caller's: of a `Place`, or an image's."""
+        for root in self._roots:
+            relative = root.relative(path)
+            if relative is not None:
+                return Place(root, relative)
+        raise ServiceError(
+            Kind.PERMISSION_DENIED,
+            "The path lies outside every root of this server",
+            uri=shown(path),
+            roots=", ".join(self.paths) or "none",
+        )
 
     def refer(self, image: Place, name: str) -> Place:
         """Where the backing name found in an image points to, as QEMU reads it.
@@ -97,7 +110,7 @@ class Roots:
         """
         path = check_reference(name, image.path)
         if path.startswith("/"):
-            return self._locate(path)
+            return self.locate(path)
         directory, slash, _ = image.relative.rpartition("/")
         return Place(image.root, f"{directory}{slash}{path}")
 
@@ -136,18 +149,6 @@ class Roots:
             return open_beneath(place.root.fd, place.relative, flags)
         except OSError as error:
             raise _open_error(error, place.path) from error
-
-    def _locate(self, path: str) -> Place:
-        for root in self._roots:
-            relative = root.relative(path)
-            if relative is not None:
-                return Place(root, relative)
-        raise ServiceError(
-            Kind.PERMISSION_DENIED,
-            "The path lies outside every root of this server",
-            uri=shown(path),
-            roots=", ".join(self.paths) or "none",
-        )
 
 
 def _open_root(directory: str) -> Root:

@@ -9,7 +9,7 @@ locked. The scheduler calls, on worker threads, never two at once:
 A Work learns about the world only through its Context.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -137,6 +137,13 @@ class Driver(Protocol):
 
         Raises ServiceError for what is wrong with them. A foreign process that
         holds an image is found here too: TARGET_BUSY with pid and command.
+        """
+
+    def identify(self, nodes: Sequence[Node]) -> tuple[Node, ...]:
+        """The nodes of a job that an earlier daemon made, as they are called now.
+
+        The disk below may have got another number since. Looks at files; what is
+        not to be found keeps its name.
         """
 
     def plan(self, spec: Spec) -> Plan: ...

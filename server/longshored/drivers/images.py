@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 from ..block.chain import Chain, open_chain
 from ..block.holders import busy_error
@@ -122,6 +123,15 @@ def _node(link: Link, role: Role, *, populated: bool) -> Node:
         format=link.format.value,
         device=device_of(link.identity),
     )
+
+
+def identified(roots: Roots, node: Node) -> Node:
+    """The node by what lies at its path now; as it is if nothing can be found there."""
+    try:
+        identity = roots.identify(roots.locate(node.uri))
+    except ServiceError:
+        return node
+    return replace(node, key=str(identity), device=device_of(identity))
 
 
 def device_of(identity: Identity) -> str:

@@ -28,6 +28,7 @@ from .base import Context, Plan
 from .images import (
     find_base,
     foreign_holders,
+    identified,
     open_locked,
     path_of,
     populate_nodes,
@@ -60,6 +61,9 @@ class PullDriver:
             for busy in foreign_holders(links, PULL_TOP):
                 raise busy
             return populate_nodes(links, base)
+
+    def identify(self, nodes: Sequence[Node]) -> tuple[Node, ...]:
+        return tuple(identified(self._roots, node) for node in nodes)
 
     def plan(self, spec: Spec) -> Plan:
         with walked(self._roots, spec.top, spec.backing_chain, Mode.READ) as links:

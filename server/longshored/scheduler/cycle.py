@@ -20,7 +20,8 @@ from .decide import Decisions
 from .pick import Recheck, Start, Wait
 from .pool import Pool
 from .recheck import Rechecker
-from .recover import adopted, next_worker
+from .recognise import Nodes
+from .recover import adopted, next_worker, recognised
 from .runner import Runner
 from .shifts import Shifts, turned
 from .sweep import Sweeper
@@ -64,9 +65,12 @@ class Cycle:
         # What earlier attempts left for those that begin with this commit.
         self._saved: dict[int, bytes | None] = {}
 
-    def adopt(self, tx: Transaction) -> None:
-        """The first body: take over what the last daemon left, and open."""
-        jobs = list(tx.live().values())
+    def adopt(self, nodes: Nodes, tx: Transaction) -> None:
+        """The first body: take over what the last daemon left, and open.
+
+        `nodes` are those that are called otherwise now.
+        """
+        jobs = [recognised(job, nodes) for job in tx.live().values()]
         for adopter in self.adopters:
             adopter(jobs)
         for job in jobs:

@@ -5,6 +5,13 @@ from ..job import life
 from ..job.model import Holder, Job, Worker
 from ..job.replace import replace
 from ..job.states import State
+from .recognise import Nodes
+
+
+def recognised(job: Job, nodes: Nodes) -> Job:
+    """The job with its nodes as they are called now."""
+    found = nodes.get(job.number)
+    return job if found is None else replace(job, nodes=found)
 
 
 def adopted(job: Job, now: Instant, epoch: int) -> Job:

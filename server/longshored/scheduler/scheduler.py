@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from enum import Enum
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -39,6 +40,7 @@ from .plan import planned
 from .pool import Pool
 from .progress import ProgressBoard, Running
 from .recheck import Rechecker
+from .recognise import Recogniser
 from .reports import Reports
 from .runner import Runner
 from .settings import Settings
@@ -105,6 +107,7 @@ class Scheduler:
             clock=clock,
             fail_point=fail_point,
         )
+        self._recogniser = Recogniser(self._pool, drivers)
         self._sweeper = Sweeper(journal, reader, self._decisions)
         self._timer = Timer(clock, self._ring)
         self._cycle = Cycle(
@@ -152,7 +155,8 @@ class Scheduler:
         )
         self.limits.load()
         self._fail_point("recover.adopting")
-        self._run(self._cycle.adopt)
+        nodes = self._recogniser.look(self._run(_unfinished))
+        self._run(partial(self._cycle.adopt, nodes))
         self._fail_point("recover.adopted")
         self._timer.start()
         self._phase = Phase.SERVING
@@ -343,6 +347,10 @@ class Scheduler:
         except ServiceError as error:
             _log.warning("sweep_delayed", error=str(error))
             self._timer.set(self._clock.wall() + AGAIN)
+
+
+def _unfinished(tx: Transaction) -> list[Job]:
+    return list(tx.live().values())
 
 
 def _nothing(_: Transaction) -> None:
