@@ -253,6 +253,13 @@ def test_a_plan_says_what_would_be(server: FakeServer, cli: Cli) -> None:
     assert server.called("CreateJob") == []
 
 
+def test_a_plan_says_what_would_be_shared(server: FakeServer, cli: Cli) -> None:
+    planned(server)
+    assert "reflink" not in cli("plan", "pull", "/top.qcow2").out
+    planned(server, reflink_bytes=2048)
+    assert "reflink:   2 KiB (2048 bytes)" in cli("plan", "pull", "/top.qcow2").out
+
+
 def test_a_plan_that_cannot_be_is_a_conflict(server: FakeServer, cli: Cli) -> None:
     process = node_pb2.ForeignProcess(pid=42, command="qemu-system")
     planned(

@@ -151,10 +151,13 @@ def test_a_base_of_whole_blocks_is_shared_as_a_whole(puller: Puller) -> None:
     make_base(puller.directory)
     qemu("fallocate", "--dig-holes", puller.directory / "base.raw")
     overlay(puller.directory / "top.qcow2", "base.raw", "raw")
+    plan = puller.driver.plan(puller.spec())
     puller.pull()
     progress = puller.progress()
     moved = (progress.read, progress.written, progress.reflinked)
     assert moved == ((0, 0, data) if shares(puller) else (data, data, 0))
+    assert (plan.read, plan.write, plan.reflink) == moved
+    assert (plan.space_needed < data) == shares(puller)
 
 
 def test_who_writes_to_what_is_shared_writes_to_one_image(puller: Puller) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -308,10 +309,15 @@ def test_a_group_is_made_as_a_whole_and_listed_by_name(stubs: Stubs) -> None:
 
 
 def test_a_plan_tells_and_makes_nothing(stubs: Stubs, driver: Scripted) -> None:
-    plan = Plan(read=10, write=20, zero=30, nodes=(node("disk"),), cancel_leaves="x")
+    plan = replace(
+        Plan(read=10, write=20, zero=30, reflink=40),
+        nodes=(node("disk"),),
+        cancel_leaves="x",
+    )
     driver.script("disk", plan=plan)
     told = stubs.jobs.PlanJob(pb.PlanJobRequest(request=pull())).plan
     assert (told.read_bytes, told.write_bytes, told.zero_bytes) == (10, 20, 30)
+    assert (told.reflink_bytes, told.cancel_effect) == (40, "x")
     assert told.queue_position == 0
     assert told.holds[0].node.uri == "file:///images/disk.qcow2"
     assert not stubs.jobs.ListJobs(pb.ListJobsRequest()).jobs
@@ -320,7 +326,7 @@ def test_a_plan_tells_and_makes_nothing(stubs: Stubs, driver: Scripted) -> None:
 def test_a_plan_under_a_limit_says_how_long_it_takes(
     stubs: Stubs, driver: Scripted
 ) -> None:
-    driver.script("disk", plan=Plan(read=30 * MiB, nodes=(node("disk"),)))
+    driver.script("disk", plan=Plan(read=20 * MiB, reflink=10 * MiB))
     request = pull()
     assert not stubs.jobs.PlanJob(pb.PlanJobRequest(request=request)).plan.HasField(
         "estimate"

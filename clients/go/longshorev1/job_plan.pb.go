@@ -31,7 +31,7 @@ type JobPlan struct {
 	JobType string `protobuf:"bytes,1,opt,name=job_type,json=jobType,proto3" json:"job_type,omitempty"`
 	// Output only. Bytes to read.
 	ReadBytes int64 `protobuf:"varint,2,opt,name=read_bytes,json=readBytes,proto3" json:"read_bytes,omitempty"`
-	// Output only. Bytes to write.
+	// Output only. Bytes to write, at most: what turns out to be zeros is not written.
 	WriteBytes int64 `protobuf:"varint,3,opt,name=write_bytes,json=writeBytes,proto3" json:"write_bytes,omitempty"`
 	// Output only. Bytes to make zero without writing data.
 	ZeroBytes int64 `protobuf:"varint,4,opt,name=zero_bytes,json=zeroBytes,proto3" json:"zero_bytes,omitempty"`
@@ -52,7 +52,10 @@ type JobPlan struct {
 	// Output only. Why the job could not be made: each what CreateJob would answer. Or
 	// why it may fail: NO_SPACE, if it could need more than is free. Empty: it can be
 	// made.
-	Obstacles     []*status.Status `protobuf:"bytes,12,rep,name=obstacles,proto3" json:"obstacles,omitempty"`
+	Obstacles []*status.Status `protobuf:"bytes,12,rep,name=obstacles,proto3" json:"obstacles,omitempty"`
+	// Output only. Bytes that targets would share with sources on a file system that can
+	// (XFS, Btrfs): neither read nor written, and in need of no space.
+	ReflinkBytes  int64 `protobuf:"varint,13,opt,name=reflink_bytes,json=reflinkBytes,proto3" json:"reflink_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -171,6 +174,13 @@ func (x *JobPlan) GetObstacles() []*status.Status {
 	return nil
 }
 
+func (x *JobPlan) GetReflinkBytes() int64 {
+	if x != nil {
+		return x.ReflinkBytes
+	}
+	return 0
+}
+
 // PlannedHold is what a job would hold on one node.
 type PlannedHold struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -230,7 +240,7 @@ var File_longshore_v1_job_plan_proto protoreflect.FileDescriptor
 
 const file_longshore_v1_job_plan_proto_rawDesc = "" +
 	"\n" +
-	"\x1blongshore/v1/job_plan.proto\x12\flongshore.v1\x1a\x17google/rpc/status.proto\x1a\x18longshore/v1/image.proto\x1a\x1flongshore/v1/job_progress.proto\x1a\x17longshore/v1/node.proto\"\x8d\x04\n" +
+	"\x1blongshore/v1/job_plan.proto\x12\flongshore.v1\x1a\x17google/rpc/status.proto\x1a\x18longshore/v1/image.proto\x1a\x1flongshore/v1/job_progress.proto\x1a\x17longshore/v1/node.proto\"\xb2\x04\n" +
 	"\aJobPlan\x12\x19\n" +
 	"\bjob_type\x18\x01 \x01(\tR\ajobType\x12\x1d\n" +
 	"\n" +
@@ -247,7 +257,8 @@ const file_longshore_v1_job_plan_proto_rawDesc = "" +
 	"\bestimate\x18\n" +
 	" \x01(\v2\x14.longshore.v1.JobEtaR\bestimate\x12#\n" +
 	"\rcancel_effect\x18\v \x01(\tR\fcancelEffect\x120\n" +
-	"\tobstacles\x18\f \x03(\v2\x12.google.rpc.StatusR\tobstaclesB\x11\n" +
+	"\tobstacles\x18\f \x03(\v2\x12.google.rpc.StatusR\tobstacles\x12#\n" +
+	"\rreflink_bytes\x18\r \x01(\x03R\freflinkBytesB\x11\n" +
 	"\x0f_queue_position\"l\n" +
 	"\vPlannedHold\x12)\n" +
 	"\x04node\x18\x01 \x01(\v2\x15.longshore.v1.JobNodeR\x04node\x122\n" +

@@ -37,6 +37,7 @@ class Plan:
     read: int = 0
     write: int = 0
     zero: int = 0
+    reflink: int = 0  # neither read nor written
     space_needed: int = 0
     space_available: int | None = None
     chain: tuple[ImageRef, ...] = ()

@@ -4,11 +4,13 @@ If a range cannot be read and the policy says skip, the pull goes on with the
 rest, keeps the backing file and fails at the end, as QEMU's block-stream does.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ..block.chain import Chain
 from ..block.copy.plan import Totals, total
+from ..block.copy.reflinks import Sharing
 from ..block.copy.turns import Turns
 from ..block.describe import open_unlocked
 from ..block.handle import file_handle
@@ -73,7 +75,8 @@ class PullDriver:
         declared = [path_of(ref) for ref in spec.backing_chain]
         chain = open_unlocked(self._roots, path_of(spec.top), declared=declared)
         try:
-            made = _plan(chain, self._base(spec, _layers(chain)))
+            base = self._base(spec, _layers(chain))
+            made = _plan(chain, base, self._sharing(chain))
         finally:
             chain.close()
         obstacles = (*self._obstacles(spec), *_lack_of_space(made, chain.top.uri))
@@ -99,6 +102,21 @@ class PullDriver:
         self, spec: PullSpec, chain: Sequence[tuple[str, Identity, str]]
     ) -> int | None:
         return None if spec.base is None else find_base(self._roots, spec.base, chain)
+
+    def _sharing(self, chain: Chain) -> Sharing | None:
+        """What the file system would share with the top; None: nothing."""
+        top = chain.top
+        if top.raw.is_device or not self._tuning.reflinks:
+            return None
+        try:
+            # Only who may write is told.
+            target = self._roots.open_file(top.place, Mode.WRITE)
+        except ServiceError:
+            return None  # which is an obstacle
+        try:
+            return Sharing.asked([layer.raw for layer in chain.layers], target)
+        finally:
+            os.close(target)
 
     def _obstacles(self, spec: PullSpec) -> Sequence[ServiceError]:
         """What `nodes` would raise; who is in the way, of every link."""
@@ -154,12 +172,14 @@ def _state(context: Context, chain: Chain) -> PullState:
     )
 
 
-def _plan(chain: Chain, base: int | None) -> Plan:
-    lacks = total(requests_of(chain, base))
+def _plan(chain: Chain, base: int | None, sharing: Sharing | None) -> Plan:
+    requests = requests_of(chain, base)
+    lacks = total(requests) if sharing is None else total(requests, sharing.covers)
     return Plan(
-        read=lacks.copy,
-        write=lacks.copy,
+        read=lacks.copy - lacks.reflink,
+        write=lacks.copy - lacks.reflink,
         zero=lacks.zero,
+        reflink=lacks.reflink,
         space_needed=_space_needed(lacks, shape_of(chain, base).cluster),
         space_available=space_available(chain),
         chain=tuple(ImageRef(one.uri, one.format.value) for one in chain.layers),
@@ -187,6 +207,5 @@ def _space_needed(lacks: Totals, cluster: int) -> int:
     clusters = (lacks.copy + lacks.zero) // cluster + 1
     # An entry of 16 bytes and a counter of 8 are the widest that there are; and
     # a table of each at both ends may be begun.
-    return (
-        round_up(lacks.copy, cluster) + round_up(24 * clusters, cluster) + 4 * cluster
-    )
+    data = lacks.copy - lacks.reflink
+    return round_up(data, cluster) + round_up(24 * clusters, cluster) + 4 * cluster

@@ -25,6 +25,7 @@ def plan_to_proto(new: NewJob, planned: Planned) -> job_plan_pb2.JobPlan:
         read_bytes=plan.read,
         write_bytes=plan.write,
         zero_bytes=plan.zero,
+        reflink_bytes=plan.reflink,
         space_needed_bytes=plan.space_needed,
         space_available_bytes=plan.space_available or 0,
         chain=[
@@ -33,18 +34,18 @@ def plan_to_proto(new: NewJob, planned: Planned) -> job_plan_pb2.JobPlan:
         ],
         holds=[_hold(node, planned) for node in plan.nodes],
         queue_position=planned.queue_position if is_possible else None,
-        estimate=_estimate(new, plan.read),
+        estimate=_estimate(new, plan.read + plan.reflink),
         cancel_effect=plan.cancel_leaves,
         obstacles=map(status.of_error, obstacles),
     )
 
 
-def _estimate(new: NewJob, read: int) -> job_progress_pb2.JobEta | None:
+def _estimate(new: NewJob, length: int) -> job_progress_pb2.JobEta | None:
     """What the job's own limit makes of it; without one nothing is known before."""
     speed = new.options.rate.speed_bytes_per_second
     if speed is None:
         return None
-    span = wiretime.duration(read / speed)
+    span = wiretime.duration(length / speed)
     return job_progress_pb2.JobEta(
         low=span, high=span, basis=job_progress_pb2.ETA_BASIS_RATE_LIMIT
     )

@@ -132,6 +132,7 @@ def plan_lines(plan: job_plan_pb2.JobPlan) -> Iterator[str]:
             ("read", words.size(plan.read_bytes)),
             ("write", words.size(plan.write_bytes)),
             ("zero", words.size(plan.zero_bytes)),
+            ("reflink", words.size(plan.reflink_bytes) if plan.reflink_bytes else ""),
             (
                 "space",
                 f"{format_size(plan.space_needed_bytes)} needed, {available} available",

@@ -9,7 +9,7 @@ which several links hold a part is copied through the chain.
             |  none  | Copy from there | Copy through the chain
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from ...units import is_aligned, round_down, round_up
@@ -76,10 +76,14 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What the requests of a plan sum up to, in bytes."""
+    """What the requests of a plan sum up to, in bytes.
+
+    `reflink` is the part of `copy` that a file system can share instead.
+    """
 
     copy: int = 0
     zero: int = 0
+    reflink: int = 0
 
 
 def plan(extents: Iterable[Extent], shape: Shape) -> Iterator[Request]:
@@ -90,15 +94,19 @@ def plan(extents: Iterable[Extent], shape: Shape) -> Iterator[Request]:
     return _requests(merge(extents), shape, shape.cluster)
 
 
-def total(requests: Iterable[Request]) -> Totals:
-    copy = zero = 0
+def total(
+    requests: Iterable[Request],
+    can_reflink: Callable[[Copy], bool] = lambda _: False,
+) -> Totals:
+    copy = zero = reflink = 0
     for request in requests:
         match request:
             case Copy(length=length):
                 copy += length
+                reflink += length if can_reflink(request) else 0
             case Zero(length=length):
                 zero += length
-    return Totals(copy, zero)
+    return Totals(copy, zero, reflink)
 
 
 def _requests(extents: Iterable[Extent], shape: Shape, unit: int) -> Iterator[Request]:
