@@ -5,6 +5,8 @@ again; its device has another number then. On XFS the pulls share blocks with th
 images below, on ext4 they copy.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from tests.faults.process import Daemon, Place
 from tests.faults.storm import Storm
 from tests.faults.workload import JOB_SECONDS
 from tests.support.figures import RecordFigure
-from tests.support.filesystems import filesystem
+from tests.support.filesystems import Filesystem, filesystem
 
 SEEDS = range(2026, 2029)
 CUTS = 10
@@ -49,10 +51,8 @@ def test_an_image_is_held_under_the_new_number_of_its_disk(
     place: Path, templates: Templates
 ) -> None:
     slowly = Submit(options=job_options_pb2.JobOptions(speed_bytes_per_second=KiB))
-    with filesystem("ext4", place) as disk:
-        daemon = Daemon(Place(place, disk=disk.directory))
+    with filesystem("ext4", place) as disk, a_daemon(place, disk) as daemon:
         chain = templates.copy("raw", daemon.place.images / "raw")
-        daemon.start()
         with daemon.client() as client:
             job = client.pull(chain.top, submit=slowly)
             job.pause()
@@ -65,10 +65,18 @@ def test_an_image_is_held_under_the_new_number_of_its_disk(
             with pytest.raises(TargetBusy, match=job.job_id):
                 client.pull(chain.top)
             after = client.job(job.job_id).get().nodes[0]
-        daemon.kill()
     assert after.device != before.device
     assert inode(after) == inode(before)
     assert after.identity != before.identity
+
+
+@contextmanager
+def a_daemon(place: Path, disk: Filesystem) -> Iterator[Daemon]:
+    daemon = Daemon(Place(place, disk=disk.directory))
+    try:
+        yield daemon.start()
+    finally:
+        daemon.kill()
 
 
 def inode(node: node_pb2.JobNode) -> str:

@@ -93,7 +93,7 @@ def _shown(name: str, value: Any) -> list[str]:
     if isinstance(value, Timestamp):
         return [value.ToJsonString()]
     if isinstance(value, Duration):
-        return [words.duration(value)]
+        return [words.duration(value).replace(" ", "")]
     if name in ("rate", "burst"):
         return [format_size(value).replace(" ", "")]
     return [str(value).lower()]
