@@ -27,8 +27,9 @@ def test_what_earlier_attempts_did_counts_but_did_not_move_just_now(
 ) -> None:
     meter = Meter(clock, Progress(current=700, total=1000))
     meter.sample()
-    clock.advance(1)
+    clock.advance(9)  # to look at the image
     meter.expect(1000, before=700)
+    clock.advance(1)
     meter.done(0, 10)
     sample = meter.sample()
     assert sample.current == 710
@@ -128,3 +129,16 @@ def test_elapsed_does_not_go_back_with_the_time_of_day() -> None:
     assert meter.sample().elapsed == 10
     clock.advance(9)
     assert meter.sample().elapsed == 12
+
+
+def test_a_rate_begins_anew_under_other_limits(clock: FakeClock) -> None:
+    meter = Meter(clock)
+    meter.expect(10_000)
+    for second in range(10):
+        clock.advance(1)
+        meter.done(second * 100, 100)
+        meter.sample()
+    meter.limits_changed()
+    clock.advance(1)
+    meter.done(1000, 7)
+    assert meter.sample().rate == 7

@@ -34,6 +34,26 @@ def test_a_steady_rate_is_found_exactly() -> None:
     assert (estimate.low, estimate.high) == pytest.approx((5, 5))
 
 
+def test_a_young_rate_is_the_mean_of_all_it_has_seen() -> None:
+    """A limit of ten a second that lets five through at a time, seen at odd moments."""
+    meter = fed((0.00, 0), (0.05, 5), (0.45, 5), (0.55, 10), (1.00, 10))
+    assert meter.rate == pytest.approx(10, rel=0.1)
+
+
+def test_an_estimate_of_what_comes_in_jerks_is_near_the_truth() -> None:
+    meter = fed(*((look / 20, look // 5 * 5) for look in range(200)))
+    estimate = meter.estimate(1000)
+    assert estimate is not None
+    assert 45 < estimate.low <= estimate.high < 55
+
+
+def test_a_rate_that_changes_is_followed_within_some_seconds() -> None:
+    steps = [0, *([100] * 20), *([10] * 15)]
+    amounts = [sum(steps[: second + 1]) for second in range(len(steps))]
+    meter = fed(*enumerate(amounts))
+    assert 10 < meter.rate < 20
+
+
 def test_two_samples_at_one_time_are_one() -> None:
     assert fed((0, 0), (1, 10), (1, 99)).rate == 10
 

@@ -1,14 +1,17 @@
 """What the samples of a job say while it works, stands still, and when it is over."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
 from longshored.drivers.base import Context
+from longshored.job.model import Job, RateLimit
 from longshored.job.progress import LimitedBy, Progress
 from longshored.job.states import State, Verb
+from longshored.scheduler.limits import DAEMON
 from tests.scheduler.conftest import OpenHouse
-from tests.scheduler.house import House
+from tests.scheduler.house import ALICE, House
 from tests.support.clock import FakeClock
 from tests.support.drivers import Gate, Scripted, Steady, raising
 
@@ -95,6 +98,30 @@ def test_a_paused_job_has_no_rate_and_begins_it_anew(
     clock.advance(1)
     meter.done(100, 200)
     assert live(house, job.number).rate == 200
+    run.steady.finish.set()
+
+
+def of_the_job(house: House, job: Job) -> None:
+    slowly = RateLimit(speed_bytes_per_second=7)
+    house.scheduler.update(job.job_id, lambda o: replace(o, rate=slowly), ALICE)
+
+
+def of_the_daemon(house: House, _: Job) -> None:
+    house.scheduler.limits.update(DAEMON, lambda _: RateLimit(7), ALICE)
+
+
+@pytest.mark.parametrize("limit", [of_the_job, of_the_daemon])
+def test_a_rate_begins_anew_under_another_limit(
+    house: House, clock: FakeClock, run: Moving, limit: Callable[[House, Job], None]
+) -> None:
+    job = house.create("a")
+    assert run.steady.begun.wait(20)
+    assert live(house, job.number).rate == 100
+    limit(house, job)
+    meter = next(one.meter for one in house.scheduler.running())
+    clock.advance(1)
+    meter.done(100, 7)
+    assert live(house, job.number).rate == 7
     run.steady.finish.set()
 
 

@@ -38,13 +38,13 @@ class Meter:
         self._skipped = start.skipped
         self._rests = False
         self._paused_at: float | None = None
-        self._rate = RateMeter()
-        self._rate.feed(clock.now(), 0)
+        self._rate = self._new_rate_locked()
 
     def expect(self, total: int, *, before: int = 0, is_final: bool = True) -> None:
         """Say how much there is to do in all, and how much earlier attempts did of it;
         the rest counts from the ranges."""
         with self._lock:
+            self._rate = self._new_rate_locked()  # to look what there is took its time
             self._before = before
             self._progress = replace(
                 self._progress, total=total, total_is_final=is_final
@@ -104,8 +104,12 @@ class Meter:
             self._spent["paused"] += self._pause_locked()
             self._paused_at = None
             self._limited_by = LimitedBy.NOTHING
-            self._rate = RateMeter()
-            self._rate.feed(self._clock.now(), self._done.total)
+            self._rate = self._new_rate_locked()
+
+    def limits_changed(self) -> None:
+        """What it did under the old limits says nothing of its rate."""
+        with self._lock:
+            self._rate = self._new_rate_locked()
 
     def sample(self) -> Progress:
         """The newest value; feeding the rate is part of looking."""
@@ -133,6 +137,11 @@ class Meter:
             )
             self._progress = at_rest(progress) if self._rests else progress
             return self._progress
+
+    def _new_rate_locked(self) -> RateMeter:
+        rate = RateMeter()
+        rate.feed(self._clock.now(), self._done.total)
+        return rate
 
     def _pause_locked(self) -> float:
         """How long the pause under way has lasted."""

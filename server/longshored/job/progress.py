@@ -1,5 +1,6 @@
 """How far a job is: the sample that watchers see; rate and ETA from samples."""
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 
@@ -102,38 +103,55 @@ def short_of_all(progress: Progress) -> Progress:
 
 
 # A rate looks back about so long: a shorter memory makes the ETA jump with every
-# flush, a longer one answers a changed speed limit too late.
+# flush, a longer one answers a changed speed too late.
 RATE_MEMORY_SECONDS = 5.0
+
+# The spread is one between such spans: a limit lets requests through one by one, and
+# between two looks there may have been two or none.
+SPREAD_SECONDS = 1.0
 
 
 class RateMeter:
     """A smoothed rate from (time, amount) samples; knows its own spread.
 
     The memory is exponential in time, not in samples, so it does not matter
-    how often it is fed.
+    how often it is fed. What is older than the first sample has no weight: young, it
+    is the mean of all that it has seen.
     """
 
     def __init__(self) -> None:
         self._seen: tuple[float, int] | None = None
-        self.rate = 0.0
+        self._moved = self._lasted = 0.0  # both fade alike
+        self._span_moved = self._span_lasted = 0.0
         self.spread = 0.0  # mean absolute deviation, units a second
+
+    @property
+    def rate(self) -> float:
+        return self._moved / self._lasted if self._lasted else 0.0
 
     def feed(self, now: float, amount: int) -> None:
         if self._seen is None:
             self._seen = (now, amount)
             return
         before, last = self._seen
-        gap = now - before
+        gap, moved = now - before, max(0, amount - last)
         if gap <= 0:
             return
         self._seen = (now, amount)
-        current = max(0.0, (amount - last) / gap)
-        if not self.rate:
-            self.rate = current
+        kept = math.exp(-gap / RATE_MEMORY_SECONDS)
+        self._moved = self._moved * kept + moved
+        self._lasted = self._lasted * kept + gap
+        self._feed_spread(gap, moved)
+
+    def _feed_spread(self, gap: float, moved: int) -> None:
+        self._span_lasted += gap
+        self._span_moved += moved
+        if self._span_lasted < SPREAD_SECONDS:
             return
-        weight = min(1.0, gap / RATE_MEMORY_SECONDS)
-        self.spread += weight * (abs(current - self.rate) - self.spread)
-        self.rate += weight * (current - self.rate)
+        deviation = abs(self._span_moved / self._span_lasted - self.rate)
+        weight = min(1.0, self._span_lasted / RATE_MEMORY_SECONDS)
+        self.spread += weight * (deviation - self.spread)
+        self._span_lasted = self._span_moved = 0.0
 
     def estimate(self, left: int) -> Estimate | None:
         """Seconds for what is left, or None while nothing has moved."""

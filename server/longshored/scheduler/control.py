@@ -13,7 +13,7 @@ from ..clock import Clock, Instant
 from ..drivers.base import Cancelled, FailPoint, Stopping
 from ..drivers.meter import Meter
 from ..errors import ServiceError
-from ..job.model import Job, Options
+from ..job.model import Job, Options, RateLimit
 from ..job.progress import LimitedBy
 from ..job.spec import Spec, Status
 from ..job.states import MOVING, State
@@ -69,6 +69,8 @@ class Control:
     def tell(self, job: Job) -> None:
         """The job has changed durably. On the journal's thread, in order."""
         self.throttle.follow(job, self._clock.now())
+        if _limits(job) != _limits(self._job):
+            self._meter.limits_changed()
         if job.state in MOVING:
             self._meter.go_on()
         else:
@@ -79,6 +81,7 @@ class Control:
 
     def look_again(self) -> None:
         """A limit over the job has changed: who waits under it asks how long."""
+        self._meter.limits_changed()
         with self._lock:
             self._wake_locked()
 
@@ -243,3 +246,7 @@ class Control:
 
 def _wants_attention(job: Job) -> bool:
     return bool(job.pauses) or job.state in _STANDING or job.state is State.ABORTING
+
+
+def _limits(job: Job) -> tuple[RateLimit | None, ...]:
+    return job.options.rate, None if job.group is None else job.group.rate
