@@ -158,6 +158,20 @@ def test_a_line_says_whose_limit_changes(daemon: LocalDaemon, audit: Audit) -> N
     assert (line["target"], line["outcome"]) == ("8:0", "served")
 
 
+def test_the_line_of_a_new_job_names_its_image(
+    daemon: LocalDaemon, audit: Audit
+) -> None:
+    group = pb.CreateJobGroupRequest()
+    for name in ("b", "c"):
+        group.members.add().info.CopyFrom(pull(name).info)
+    with closing(daemon.connect()) as stubs:
+        create(stubs, "a")
+        stubs.jobs.CreateJobGroup(group)
+    one, all_of_them = audit(2)
+    assert one["target"] == "/images/a.qcow2"
+    assert all_of_them["target"] == "/images/b.qcow2, /images/c.qcow2"
+
+
 class Lost(Scripted):
     """A driver that looks at nodes until the test has seen enough."""
 

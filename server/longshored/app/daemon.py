@@ -31,6 +31,7 @@ from ..service.watch import WatchHub
 from ..service.watchers import Pace, Watchers
 from ..service.watchlog import CAPACITY, WatchLog
 from ..store.retain import Retention as EventLog
+from . import joblog
 from .backend import Backend, Registry, open_backend, settings_of
 from .credentials import Credentials, tls_files
 from .observe import Gauges, observe
@@ -175,6 +176,7 @@ class Daemon:
             frames, wire.event, reader.head(), capacity=self._tuning.memory_log
         )
         backend.scheduler.on_change.append(self._log.publish)
+        backend.scheduler.on_change.append(joblog.note)
         hub = WatchHub(
             log=self._log,
             reader=reader,

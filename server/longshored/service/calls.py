@@ -10,6 +10,9 @@ from typing import Any
 import structlog
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
+from google.protobuf.message import Message
+
+from longshore.v1 import image_pb2
 
 from ..clock import Clock
 from ..errors import Kind, ServiceError
@@ -134,12 +137,24 @@ def _job_id(message: Any) -> str:
 
 
 def _target(message: Any) -> str:
-    """The image that is to be made, or whose limit changes."""
+    """The image that a job is about, that is to be made, or whose limit changes."""
+    if (info := getattr(message, "info", None)) is not None:
+        return _tame(_first_image(info))
+    if (members := getattr(message, "members", None)) is not None:
+        return _tame(", ".join(_first_image(member.info) for member in members))
     if (image := getattr(message, "image", None)) is not None:
         return _tame(image.uri)
     if (scope := getattr(message, "scope", None)) is not None:
         return _tame(scope.device or scope.image_uri or scope.WhichOneof("scope") or "")
     return ""
+
+
+def _first_image(message: Message) -> str:
+    """The name of the first image in a message; of a job that is its target."""
+    if isinstance(message, image_pb2.ImageRef):
+        return message.uri
+    parts = (value for _, value in message.ListFields() if isinstance(value, Message))
+    return next(filter(None, map(_first_image, parts)), "")
 
 
 def _tame(text: str) -> str:
