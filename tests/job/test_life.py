@@ -246,6 +246,10 @@ def test_a_lone_job_that_has_worked_is_pending() -> None:
     assert life.worked(in_state(State.RUNNING), NOW).state is State.PENDING
 
 
+def test_a_pause_that_came_too_late_is_gone_when_the_work_is_done() -> None:
+    assert life.worked(life.pause(in_state(State.RUNNING), ASK), NOW).pauses == ()
+
+
 def test_a_member_of_a_group_that_has_worked_waits() -> None:
     job = in_state(State.RUNNING, group=Group("g"))
     assert life.worked(job, NOW).state is State.WAITING

@@ -12,7 +12,7 @@ from longshored.job.states import State, Verb
 from longshored.scheduler.newjob import Caller, Created, NewJob, OnConflict
 from tests.scheduler.conftest import OpenHouse
 from tests.scheduler.house import ALICE, House
-from tests.support.drivers import KIND, Scripted, Steady, node, spec
+from tests.support.drivers import KIND, Gate, Scripted, Steady, node, spec
 
 S = State
 
@@ -150,6 +150,36 @@ def test_return_existing_answers_the_job_that_does_the_same(
     assert created.existing
     assert created.job.job_id == "holder"
     busy.finish.set()
+
+
+def test_return_existing_made_twice_answers_one_job_though_that_has_ended(
+    house: House, busy: Steady
+) -> None:
+    new = house.new("a", on_conflict=OnConflict.RETURN_EXISTING)
+
+    def ask() -> Created:
+        return house.scheduler.create(new, ALICE, request_id="r", body="b")
+
+    first = ask()
+    busy.finish.set()
+    house.wait(first.job, S.SUCCEEDED)
+    again = ask()
+    assert (first.existing, again.replayed) == (True, True)
+    assert again.job.job_id == first.job.job_id
+
+
+def test_return_existing_does_not_answer_a_job_that_is_being_unwound(
+    house: House, driver: Scripted
+) -> None:
+    run, unwinding = Steady(), Gate()
+    driver.script("a", run=run, abort=unwinding)
+    job = house.create("a")
+    assert run.begun.wait(20)
+    house.apply(Verb.CANCEL, job)
+    assert unwinding.reached.wait(20)
+    error = refused(house, "a", on_conflict=OnConflict.RETURN_EXISTING)
+    assert error.facts["blocking_job_id"] == job.job_id
+    unwinding.open.set()
 
 
 def test_return_existing_refuses_where_another_thing_is_done(

@@ -1,13 +1,18 @@
 """What becomes of a job whose work, driver or store fails."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
+import pytest
+
+from longshored.clock import Instant
 from longshored.drivers.base import Cancelled, Context
 from longshored.errors import Kind, ServiceError
 from longshored.job.model import Holder, Window, Worker
 from longshored.job.nodes import IoStatus
 from longshored.job.spec import PullStatus
 from longshored.job.states import FINAL, State, Verb
+from longshored.scheduler.pick import Decision, Queue
 from longshored.store.transaction import Transaction
 from tests.scheduler.conftest import OpenHouse
 from tests.scheduler.house import House
@@ -257,3 +262,20 @@ def test_a_failed_attempt_frees_its_nodes(house: House, driver: Scripted) -> Non
     house.wait(again, S.RUNNING)
     house.apply(Verb.CANCEL, again)
     house.wait(again, S.CANCELLED)
+
+
+def test_decisions_that_a_bug_took_back_are_made_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decide, bugs = Queue.decide, [RuntimeError("a bug")]
+
+    def buggy(self: Queue, now: Instant) -> Iterator[Decision]:
+        yield from decide(self, now)
+        if bugs:
+            raise bugs.pop()
+
+    monkeypatch.setattr(Queue, "decide", buggy)
+    first = house.create("a")
+    assert house.get(first).state is S.QUEUED
+    house.create("b")
+    house.wait(first, S.SUCCEEDED)

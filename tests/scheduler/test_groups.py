@@ -8,6 +8,7 @@ from longshored.job.states import State, Verb
 from longshored.scheduler.newjob import NewGroup, OnConflict
 from tests.scheduler.conftest import OpenHouse
 from tests.scheduler.house import ALICE, House
+from tests.support.clock import FakeClock
 from tests.support.drivers import Gate, Scripted, Steady, in_turn, node, raising
 
 S = State
@@ -275,3 +276,41 @@ def test_cancel_while_a_group_finalises_comes_too_late(
     gate.open.set()
     house.wait(first, S.SUCCEEDED)
     house.wait(second, S.SUCCEEDED)
+
+
+def test_members_found_to_need_the_same_node_do_not_wait_for_each_other(
+    open_house: OpenHouse, driver: Scripted
+) -> None:
+    clock = FakeClock()
+    house = open_house(clock=clock)
+    driver.script("a")
+    busy = driver.script("b", nodes=(node("a"),))
+    busy.trouble = ServiceError(Kind.TARGET_BUSY, "qemu-img uses it", pid=7)
+    a, b = house.group("a", "b", on_conflict=OnConflict.QUEUE)
+    busy.trouble = None
+    clock.advance(1)
+    failed = house.wait(b, S.FAILED)
+    assert failed.failure is not None
+    assert failed.failure.kind is Kind.TARGET_BUSY
+    assert "wait for each other" in failed.failure.message
+    house.wait(a, S.CANCELLED)
+
+
+def test_a_group_of_which_one_comes_after_another_job_takes_nothing_before(
+    house: House, driver: Scripted
+) -> None:
+    """Else the job that is waited for might need what the group has."""
+    first = Steady()
+    driver.script("first", run=first)
+    driver.script("second", nodes=(node("x"),))
+    driver.script("a", nodes=(node("x"),))
+    before = house.create("first")
+    second = house.create("second", after=(before.job_id,))
+    late = house.new("a", after=(second.job_id,))
+    a, b = house.scheduler.create_group([late, house.new("b")], ALICE)[0]
+    waits = house.get(b).pending
+    assert waits is not None
+    assert (waits.reason, waits.job_id) == (PendingReason.PREDECESSOR, second.job_id)
+    first.finish.set()
+    for job in (second, a, b):
+        house.wait(job, S.SUCCEEDED)

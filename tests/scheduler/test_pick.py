@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from longshored.clock import SECOND
@@ -384,3 +385,77 @@ def test_whatever_comes_all_jobs_run_and_no_two_clash(
         left.discard(ended)
         desk.decide()
     assert sorted(desk.started) == list(range(1, len(jobs) + 1))
+
+
+# A few jobs that come at once: one alone, or a group. Each with its nodes, and the job
+# that it comes after, counted back from it.
+MEMBERS = st.tuples(
+    st.lists(st.tuples(NAMES, st.booleans()), max_size=2),
+    st.none() | st.integers(1, 6),
+)
+BATCHES = st.lists(
+    st.tuples(st.lists(MEMBERS, min_size=1, max_size=3), st.booleans()),
+    min_size=1,
+    max_size=8,
+)
+
+
+A, B = ([("a", False)], None), ([("b", False)], None)
+LATE_A, LATE_C = ([("a", False)], 1), ([("c", False)], 1)
+# The second comes after the first.
+TWO = [([B], False), ([LATE_A], False)]
+
+
+@given(BATCHES, st.integers(1, 3))
+# A member of the group comes after the second, which needs what another one has.
+@example([*TWO, ([LATE_A, B], True)], 3)
+@example([*TWO, ([A, LATE_C], True)], 3)
+@example([*TWO, ([A, LATE_C], False)], 3)
+def test_groups_and_those_that_come_after_others_all_come_to_an_end(
+    batches: list[tuple[list[tuple[list[tuple[str, bool]], int | None]], bool]],
+    slots: int,
+) -> None:
+    desk = Desk(slots=slots)
+    for members, queued in batches:
+        _come(desk, members, queued)
+        desk.decide()
+    while desk.jobs:
+        running = [j for j in desk.jobs.values() if j.state is State.RUNNING]
+        assert running, "somebody can always go on"
+        assert len(running) <= slots
+        _work(desk, running[0])
+        desk.decide()
+
+
+def _come(
+    desk: Desk, members: list[tuple[list[tuple[str, bool]], int | None]], queued: bool
+) -> None:
+    first = max(desk.jobs, default=0) + 1
+    holds = [
+        tuple(node(name, reads=reads) for name, reads in dict(wanted).items())
+        for wanted, _ in members
+    ]
+    if any(_has_clash(a, b) for a, b in combinations(holds, 2)):
+        return  # admission would have refused them
+    taken = [desk.queue.holds.blocker(nodes, 1 << 63) for nodes in holds]
+    for index, (nodes, (_, back)) in enumerate(zip(holds, members, strict=True)):
+        before = first - (back or first)
+        desk.add(
+            first + index,
+            *nodes,
+            queued=queued or any(taken),
+            after=(f"j{before}",) if before in desk.jobs else (),
+            group=f"g{first}" if len(members) > 1 else "",
+        )
+
+
+def _work(desk: Desk, job: Job) -> None:
+    """Its own work is done. The last of a group ends all of them."""
+    if job.group is None:
+        desk.end(job.number)
+        return
+    desk.see(life.worked(job, NOW))
+    members = [one for one in desk.jobs.values() if one.group == job.group]
+    if all(one.state is State.WAITING for one in members):
+        for one in members:
+            desk.end(one.number)

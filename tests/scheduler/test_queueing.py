@@ -1,10 +1,12 @@
 """The queue in a whole scheduler: reasons on record, processes, windows, order."""
 
+import threading
 from dataclasses import replace
 
 import pytest
 
 from longshored.clock import SECOND
+from longshored.drivers.base import Context
 from longshored.errors import Kind, ServiceError
 from longshored.job.model import Holder, PendingReason, Window
 from longshored.job.states import State, Verb
@@ -12,7 +14,7 @@ from longshored.scheduler.newjob import OnConflict
 from tests.scheduler.conftest import OpenHouse
 from tests.scheduler.house import ALICE, House
 from tests.support.clock import FakeClock
-from tests.support.drivers import Scripted, Steady, in_turn, node, raising
+from tests.support.drivers import Gate, Scripted, Steady, in_turn, node, raising
 
 S = State
 R = PendingReason
@@ -77,6 +79,56 @@ def test_a_process_that_comes_between_sends_a_queued_job_back(
     clock.advance(1)
     house.wait(job, S.SUCCEEDED)
     assert house.states(job)[:4] == [S.QUEUED, S.RUNNING, S.QUEUED, S.RUNNING]
+
+
+def test_images_that_were_never_seen_are_looked_at_whatever_else_was_waited_for(
+    open_house: OpenHouse, driver: Scripted, clock: FakeClock
+) -> None:
+    house = open_house(clock=clock)
+    script = driver.script("a")
+    script.trouble = FOREIGN
+    later = clock.wall() + 10 * SECOND
+    job = house.create("a", on_conflict=OnConflict.QUEUE, earliest_start_time=later)
+    house.apply(Verb.PAUSE, job)
+    script.trouble = None
+    house.apply(Verb.RESUME, job)
+    clock.advance(10)
+    assert house.wait(job, S.SUCCEEDED).nodes == (node("a"),)
+
+
+def test_a_cancel_that_meets_a_process_unwinds_the_job(
+    house: House, driver: Scripted
+) -> None:
+    gate = Gate()
+    driver.script("a", start=lambda context: _met(gate, context))
+    job = house.create("a", on_conflict=OnConflict.QUEUE)
+    assert gate.reached.wait(20)
+    house.apply(Verb.CANCEL, job)
+    gate.open.set()
+    assert house.wait(job, S.CANCELLED).worker is None
+    assert house.scheduler.running() == []
+
+
+def _met(gate: Gate, context: Context) -> None:
+    gate(context)
+    raise FOREIGN
+
+
+def test_a_daemon_without_free_descriptors_looks_again(
+    open_house: OpenHouse, driver: Scripted, clock: FakeClock
+) -> None:
+    house = open_house(clock=clock)
+    script = driver.script("a")
+    script.trouble = FOREIGN
+    job = house.create("a", on_conflict=OnConflict.QUEUE)
+    script.trouble = ServiceError(Kind.RATE_LIMIT, "Too many files open")
+    while len(driver.order("nodes")) < 3:
+        clock.advance(1)
+        threading.Event().wait(0.001)
+    script.trouble = None
+    while house.get(job).state is not S.SUCCEEDED:
+        clock.advance(1)
+        threading.Event().wait(0.001)
 
 
 def test_an_image_that_is_wrong_by_then_fails_the_job_that_waited(

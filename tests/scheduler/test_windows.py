@@ -70,3 +70,18 @@ def test_a_zone_moves_a_window() -> None:
 )
 def test_what_is_wrong_with_a_window_is_named(window: Window, field: str) -> None:
     assert [one.field for one in check((window,), "w")] == [f"w[0].{field}"]
+
+
+def test_the_gap_of_a_window_of_almost_a_week_is_found() -> None:
+    long = (Window(0, 9_360, weekdays=(1,)),)  # Monday to Sunday 12:00
+    end = MONDAY + 9_360 * 60 * SECOND
+    assert next_close(long, MONDAY + 60 * SECOND) == end
+    assert not is_open(long, end)
+
+
+def test_a_window_of_a_zone_that_is_gone_is_closed() -> None:
+    """The machine may have got rid of it since the job was made."""
+    gone = (Window(0, 7 * 1440, time_zone="Mars/Olympus"),)
+    assert not is_open(gone, MONDAY)
+    assert next_open(gone, MONDAY) is None
+    assert next_close(gone, MONDAY) is None

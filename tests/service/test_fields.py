@@ -7,6 +7,7 @@ saw of them is laid over the descriptors, and what is left over is named here.
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -247,6 +248,13 @@ def test_the_comment_of_a_cancel_stays_with_the_job(stubs: Stubs) -> None:
     create(stubs, job_id="a", options=later)
     stubs.jobs.CancelJob(pb.CancelJobRequest(job_id="a", comment="enough"))
     assert finished(stubs, "a").cancel_comment == "enough"
+
+
+@pytest.mark.parametrize("delay", [4.35, 0.1, 1.999999999, 86_399.999])
+def test_a_delay_is_shown_as_it_was_asked_for(stubs: Stubs, delay: float) -> None:
+    options = job_options_pb2.JobOptions(auto_dismiss_delay=seconds(delay))
+    shown = create(stubs, job_id="a", options=options).options
+    assert shown.auto_dismiss_delay == seconds(delay)
 
 
 def test_a_job_expires_as_its_own_delay_says(stubs: Stubs) -> None:

@@ -263,6 +263,20 @@ def test_an_update_by_mask_takes_back_what_is_not_set(
     assert after.priority == 0, "the mask does not name it"
 
 
+def test_a_mask_into_what_is_not_there_makes_nothing(
+    stubs: Stubs, driver: Scripted
+) -> None:
+    working(driver)
+    create(stubs, job_id="a")
+    request = pb.UpdateJobRequest(
+        job_id="a",
+        options=Options(),
+        update_mask=field_mask_pb2.FieldMask(paths=["auto_dismiss_delay.seconds"]),
+    )
+    after = stubs.jobs.UpdateJob(request).job.options
+    assert not after.HasField("auto_dismiss_delay"), "it would go as soon as it ends"
+
+
 def test_pages_hold_every_job_once_newest_first(stubs: Stubs) -> None:
     names = [f"job-{n}" for n in range(7)]
     for name in names:

@@ -157,6 +157,21 @@ def test_w21_a_stream_may_end_when_all_selected_jobs_have(
         assert watch.is_at_end()
 
 
+@pytest.mark.parametrize("resume", [False, True], ids=["from_now", "resume"])
+def test_w21_jobs_that_had_ended_before_are_not_waited_for(
+    stubs: Stubs, resume: bool
+) -> None:
+    create(stubs, job_id="a")
+    finished(stubs, "a")
+    head = cursor_of(stubs)
+    start = {"resume_after": head} if resume else {"from_now": from_now()}
+    chosen = watch_pb2.JobSelector(job_ids=["a"])
+    with watching(stubs, selector=chosen, stop_when_finished=True, **start) as watch:
+        closing = watch.next_of("closing")
+        assert closing.closing.reason == watch_pb2.WATCH_CLOSE_REASON_FINISHED
+        assert watch.is_at_end()
+
+
 def test_w22_a_bad_request_is_refused_for_good(stubs: Stubs) -> None:
     with watching(stubs, heartbeat_interval=seconds(-1)) as watch:
         told = refusal(watch.next)

@@ -14,7 +14,7 @@ from longshored.job import life
 from longshored.job.model import Job
 from longshored.job.states import State
 from longshored.store.change import Change
-from longshored.store.database import open_database
+from longshored.store.database import FILE, open_database
 from longshored.store.journal import Journal
 from longshored.store.transaction import Transaction
 from tests.job.jobs import ASK, WORKER, a_job
@@ -300,3 +300,17 @@ def test_a_text_that_is_no_utf8_harms_only_its_own_body(store: Store) -> None:
     go.set()
     assert isinstance(bad.exception(), UnicodeEncodeError)
     assert good.result()[0].revision == 1
+
+
+def test_another_program_that_holds_the_database_ends_no_writing(
+    store: Store, tmp_path: Path
+) -> None:
+    store.database.writer.execute("PRAGMA busy_timeout = 1")
+    other = sqlite3.connect(tmp_path / "state" / FILE, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(ServiceError) as failure:
+        store.add(a_job())
+    assert failure.value.kind is Kind.STORE_UNAVAILABLE
+    other.close()
+    assert store.journal.healthy
+    assert store.add(a_job()).revision == 1

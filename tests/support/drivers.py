@@ -145,6 +145,7 @@ class Scripted:
 
     def nodes(self, spec: Spec) -> tuple[Node, ...]:
         script = self._of(spec)
+        self.note(spec.top.uri, "nodes")
         if script.trouble is not None:
             raise script.trouble
         return script.nodes

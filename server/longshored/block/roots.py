@@ -204,6 +204,8 @@ _OPEN_ERRORS = {
     errno.ENAMETOOLONG: (Kind.FIELD_INVALID, "The path is too long"),
     errno.ETXTBSY: (Kind.TARGET_BUSY, "The file is a program that runs now"),
     errno.EBUSY: (Kind.TARGET_BUSY, "The device is in use"),
+    errno.EMFILE: (Kind.RATE_LIMIT, "The server has as many files open as it may"),
+    errno.ENFILE: (Kind.RATE_LIMIT, "The host has as many files open as it may"),
 }
 
 

@@ -273,7 +273,8 @@ def worked(job: Job, now: Instant, **others: Any) -> Job:
     """Own work done. A member of a group waits for the others (`group.settle`)."""
     done = State.PENDING if job.group is None else State.WAITING
     reason = "work done" if done is State.PENDING else "waits for its group"
-    return move(job, done, now, reason, **others)
+    # A pause that came too late has nothing left to hold.
+    return move(job, done, now, reason, pauses=(), **others)
 
 
 def group_done(job: Job, now: Instant) -> Job:

@@ -192,7 +192,8 @@ class Job:
     `revision` is the revision of the store at the last durable change of this
     job. `progress` is live only in a worker: here it is what was last written
     down. `caller` made the request and owns the job. `traceparent` is the call that
-    made it, as W3C trace context.
+    made it, as W3C trace context. `is_unseen`: a foreign process has had its images
+    from the beginning, so nobody knows its nodes yet.
     """
 
     number: int
@@ -227,6 +228,7 @@ class Job:
     revision: int = 0
     create_revision: int = 0
     traceparent: str = ""
+    is_unseen: bool = False
 
     @property
     def trace_id(self) -> str:

@@ -106,6 +106,8 @@ class Admission:
                     return Created(known[0], replayed=True)
             existing = self._check(tx, candidate)
             if existing is not None:
+                if not validate_only:
+                    _remember(tx, request, [existing])
                 return Created(existing, existing=True)
             self._check_room(1, request.caller)
             if validate_only:
@@ -175,7 +177,8 @@ class Admission:
             nodes = self._driver_of(new.kind).nodes(new.spec)
         except ServiceError as error:
             if error.kind is Kind.TARGET_BUSY and draft.on_conflict_queue:
-                return Candidate(new, replace(draft, pending=foreign(error)))
+                unseen = replace(draft, pending=foreign(error), is_unseen=True)
+                return Candidate(new, unseen)
             return Candidate(new, draft, error)
         return Candidate(new, replace(draft, nodes=nodes))
 
@@ -248,9 +251,7 @@ class Admission:
         for job in jobs:
             if is_foreign(job.pending):
                 self._queue.defer(job.number, tx.now)
-        if request.request_id:
-            job_ids = [job.job_id for job in jobs]
-            tx.remember(request.caller.name, request.request_id, request.body, job_ids)
+        _remember(tx, request, jobs)
         return jobs
 
     def _waiting(self, draft: Job) -> Job:
@@ -260,6 +261,12 @@ class Admission:
         if starts_later or draft.pending is not None:
             return draft
         return replace(draft, pending=self._queue.no_worker(draft))
+
+
+def _remember(tx: Transaction, request: Request, jobs: Sequence[Job]) -> None:
+    if request.request_id:
+        job_ids = [job.job_id for job in jobs]
+        tx.remember(request.caller.name, request.request_id, request.body, job_ids)
 
 
 def _full(there_are: str, limit: int, name: str) -> ServiceError:
@@ -349,8 +356,11 @@ def _predecessors(tx: Transaction, new: NewJob) -> list[int]:
 
 
 def _repeats(new: NewJob, other: Job) -> bool:
+    """Whether the other job will do what the new one was to do."""
     return (
         new.on_conflict is OnConflict.RETURN_EXISTING
+        and other.state is not State.ABORTING
+        and other.wanted.cancel is None
         and other.kind == new.kind
         and other.spec == new.spec
     )

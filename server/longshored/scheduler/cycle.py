@@ -86,6 +86,14 @@ class Cycle:
         self._decisions.seal(tx)
         if not self.is_open:
             return
+        try:
+            self._decide(tx)
+        except Exception:
+            # A bug: the journal takes back what was decided here.
+            self._decisions.lose()
+            raise
+
+    def _decide(self, tx: Transaction) -> None:
         for number in self._shifts.due(tx.now):
             self._decisions.put(tx, turned(tx.by_number(number), tx.now))
         for decision in self._queue.decide(tx.now):

@@ -41,6 +41,8 @@ class Decisions:
         # the queue because a change was undone.
         self._touched: set[int] = set()
         self._doubtful: set[int] = set()
+        # Those of them that the end of the batch does not settle.
+        self._lost: set[int] = set()
         self._sealed = False
 
     # The batch.
@@ -63,9 +65,13 @@ class Decisions:
         self._refresh(tx)
         self._sealed = True
 
+    def lose(self) -> None:
+        """What was decided last is undone, though the batch is committed."""
+        self._lost |= self._touched
+
     def committed(self) -> None:
         self._touched.clear()
-        self._doubtful.clear()
+        self._doubtful, self._lost = self._lost, set()
         self._sealed = False
 
     def _refresh(self, tx: Transaction) -> None:

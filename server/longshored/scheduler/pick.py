@@ -7,7 +7,7 @@ long queue costs nothing while all slots are busy.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -22,6 +22,9 @@ from .slots import Slots, devices_of
 # A foreign process is asked for again so often: soon at first, then seldom.
 FIRST_RECHECK_SECONDS = 1.0
 SLOWEST_RECHECK_SECONDS = 60.0
+
+# How soon a time zone that this machine has no more is looked for again.
+ZONE_LOOK_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,11 @@ def is_foreign(pending: Pending | None) -> bool:
     )
 
 
+def awaits_look(job: Job) -> bool:
+    """Its images must be looked at before it may start."""
+    return job.is_unseen or is_foreign(job.pending)
+
+
 class Queue:
     """Every job that has not ended, as far as starting goes."""
 
@@ -65,6 +73,7 @@ class Queue:
         self._jobs: dict[int, Job] = {}
         self._numbers: dict[str, int] = {}
         self._groups: dict[str, set[int]] = {}
+        self._late: dict[str, set[int]] = {}  # by group: members that come after others
         self._owners: Counter[str] = Counter()
         self._held: set[int] = set()
         # Spots. Each queued job is at one; `_leave` takes it away from there.
@@ -165,6 +174,8 @@ class Queue:
         self._owners[job.owner] += 1
         if job.group is not None:
             self._groups.setdefault(job.group.group_id, set()).add(number)
+            if job.after:
+                self._late.setdefault(job.group.group_id, set()).add(number)
         for job_id in job.after:
             self._after.setdefault(job_id, set()).add(number)
 
@@ -180,10 +191,12 @@ class Queue:
         self._tries.pop(number, None)
         if job.group is not None:
             _drop(self._groups, job.group.group_id, number)
+            _drop(self._late, job.group.group_id, number)
         for job_id in job.after:
             _drop(self._after, job_id, number)
         for follower in self.followers(job.job_id):
-            self._freshen(follower)
+            for member in self._gang(self._jobs[follower]):
+                self._freshen(member)
 
     # Holds.
 
@@ -191,14 +204,16 @@ class Queue:
         """Hold what the job, and its group with it, is due to hold; or let go."""
         gang = self._gang(job)
         begun = any(_has_begun(self._jobs[number]) for number in gang)
-        # One that comes and has not begun changes nothing for the others.
-        due = gang if old is not None or _has_begun(job) else [number]
+        # What waits for other jobs takes its holds when it starts: they may need them.
+        is_late = bool(self._latecomers(number, job))
+        # One that comes changes nothing for the others, unless they wait with it.
+        due = gang if old is not None or _has_begun(job) or job.after else [number]
         for number in due:
-            member = self._jobs[number]
-            if begun or _holds_from_creation(member):
+            queues = self._jobs[number].on_conflict_queue
+            if begun or not (is_late or queues):
                 if number not in self._held:
                     self._held.add(number)
-                    self.holds.hold(number, member.nodes)
+                    self.holds.hold(number, self._jobs[number].nodes)
             elif number in self._held:
                 self._let_go(number)
 
@@ -214,6 +229,12 @@ class Queue:
         if job.group is None:
             return [self._numbers[job.job_id]]
         return self.group(job.group.group_id)
+
+    def _latecomers(self, number: int, job: Job) -> Iterable[int]:
+        """Those of its gang that come after other jobs."""
+        if job.group is None:
+            return (number,) if job.after else ()
+        return sorted(self._late.get(job.group.group_id, ()))
 
     # Spots.
 
@@ -283,7 +304,7 @@ class Queue:
             if number not in self._held:
                 self._let_go(number)
             return _news(job, number, pending)
-        if is_foreign(job.pending):
+        if awaits_look(job):
             return self._await_foreign(job, number, now)
         unknown = self._unknown_sibling(job, number)
         if unknown is not None:
@@ -307,19 +328,32 @@ class Queue:
             self._rest(number)
             reasons = "; ".join(pause.reason for pause in job.pauses)
             return Pending(PendingReason.PAUSED, f"Paused: {reasons}")
-        for job_id in job.after:
-            if job_id in self._numbers:
-                self._rest(number)
-                message = f"Comes after job {job_id}, which has not ended"
-                return Pending(PendingReason.PREDECESSOR, message, job_id)
+        if (predecessor := self._predecessor(job, number)) is not None:
+            self._rest(number)
+            return predecessor
         start = job.options.earliest_start_time
         if start is not None and start > now:
             return self._until(number, start, PendingReason.START_TIME, "Starts later")
         if not windows.is_open(job.options.windows, now):
             opens = windows.next_open(job.options.windows, now)
-            assert opens is not None, "windows come back every week"
             message = "Outside its time windows"
+            if opens is None:
+                opens = now + ZONE_LOOK_SECONDS * SECOND
+                message = "Its windows are of a time zone that is not known here"
             return self._until(number, opens, PendingReason.WINDOW, message)
+        return None
+
+    def _predecessor(self, job: Job, number: int) -> Pending | None:
+        """The job that it, or another of its group, comes after."""
+        for member in self._latecomers(number, job):
+            late = self._jobs[member]
+            for job_id in late.after:
+                if job_id in self._numbers:
+                    message = f"Comes after job {job_id}, which has not ended"
+                    if member != number:
+                        fellow = f"Job {late.job_id} of its group comes after"
+                        message = f"{fellow} job {job_id}, which has not ended"
+                    return Pending(PendingReason.PREDECESSOR, message, job_id)
         return None
 
     def _rest(self, number: int) -> None:
@@ -337,7 +371,8 @@ class Queue:
         if number not in self._held:
             self._let_go(number)
         due = self._recheck_at.get(number, now)
-        if due > now:
+        # What it says of itself may be old: it was paused meanwhile, or started later.
+        if due > now and is_foreign(job.pending):
             self._timed.push(number, due)
             self._put_at(number, self._timed.discard)
             return None
@@ -348,7 +383,7 @@ class Queue:
         """A group waits as one: also for a process that has what one member needs."""
         for member in self._gang(job):
             sibling = self._jobs[member]
-            if member != number and is_foreign(sibling.pending):
+            if member != number and awaits_look(sibling):
                 self._rest(number)
                 message = f"Job {sibling.job_id} of its group waits for a process"
                 return Pending(PendingReason.HOLD, message, sibling.job_id)
@@ -409,17 +444,12 @@ def _moves(old: Job, new: Job) -> bool:
         or old.pauses != new.pauses
         or old.options != new.options
         or old.nodes != new.nodes
-        or is_foreign(old.pending) is not is_foreign(new.pending)
+        or awaits_look(old) is not awaits_look(new)
     )
 
 
 def _has_begun(job: Job) -> bool:
     return job.state is not State.QUEUED or job.start_time is not None
-
-
-def _holds_from_creation(job: Job) -> bool:
-    """One that waits for other jobs takes its holds when it starts."""
-    return not job.on_conflict_queue and not job.after
 
 
 def _news(job: Job, number: int, pending: Pending) -> Decision | None:

@@ -260,11 +260,13 @@ class Runner:
             and attempt.work is None
             and _may_wait(control.job, error)
         ):
-            self._reports.requeued(control.claim, error)
-            self._forget(attempt)
-        else:
-            failure = attempt.failure(error)
-            self._reports.failed(control.claim, failure, control.meter.sample())
+            job = self._reports.requeued(control.claim, error)
+            if job.state is State.QUEUED:
+                self._forget(attempt)
+                return
+            # It is being unwound by now, and that is this attempt's to do.
+        failure = attempt.failure(error)
+        self._reports.failed(control.claim, failure, control.meter.sample())
 
     def _reopen(self, attempt: Attempt) -> None:
         """Take up, after a restart, a job that was being unwound."""

@@ -26,7 +26,8 @@ def is_open(windows: Sequence[Window], now: Instant) -> bool:
 
 
 def next_open(windows: Sequence[Window], now: Instant) -> Instant | None:
-    """When a closed set of windows opens; within eight days, as weeks repeat."""
+    """When a closed set of windows opens, within eight days, as weeks repeat; None if
+    it never does, since no zone of theirs is known here any more."""
     return min(
         (start for start, _ in _spans(windows, now) if start > now), default=None
     )
@@ -38,7 +39,8 @@ def next_close(windows: Sequence[Window], now: Instant) -> Instant | None:
     for start, stop in sorted(_spans(windows, now)):
         if start <= end:
             end = max(end, stop)
-    farthest = now + (LONGEST_MINUTES - _DAY_MINUTES) * MINUTE
+    # A gap comes back every week: beyond it ends what was looked at, not the windows.
+    farthest = now + LONGEST_MINUTES * MINUTE
     return end if now < end < farthest else None
 
 
@@ -53,28 +55,25 @@ def check(windows: Sequence[Window], field: str) -> Iterator[Violation]:
             )
         if not all(1 <= day <= 7 for day in window.weekdays):
             yield Violation(f"{at}.weekdays", "Must be 1 (Monday) to 7 (Sunday)")
-        if not _is_zone(window.time_zone):
+        if _zone(window.time_zone) is None:
             yield Violation(
                 f"{at}.time_zone", f"No such IANA time zone: {window.time_zone[:80]!r}"
             )
 
 
-def _is_zone(name: str) -> bool:
+def _zone(name: str) -> tzinfo | None:
+    """None if there is no such zone: also of one that this machine has no more."""
     try:
-        _zone(name)
+        return ZoneInfo(name) if name else UTC
     except (KeyError, ValueError, OSError):
-        return False
-    return True
-
-
-def _zone(name: str) -> tzinfo:
-    return ZoneInfo(name) if name else UTC
+        return None
 
 
 def _spans(windows: Sequence[Window], now: Instant) -> Iterator[Span]:
     """Every span that can matter: begun in the last eight days or the next eight."""
     for window in windows:
-        zone = _zone(window.time_zone)
+        if (zone := _zone(window.time_zone)) is None:
+            continue
         today = datetime.fromtimestamp(now // SECOND, zone)
         for offset in range(-8, 9):
             day = today + timedelta(days=offset)

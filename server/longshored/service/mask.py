@@ -53,7 +53,9 @@ def _unknown_paths(paths: list[str], message: Message) -> ServiceError:
 def _copy_field(path: list[str], source: Message, target: Message) -> None:
     name, *rest = path
     if rest:
-        _copy_field(rest, getattr(source, name), getattr(target, name))
+        # To look into a field of the target makes it there.
+        if source.HasField(name) or target.HasField(name):
+            _copy_field(rest, getattr(source, name), getattr(target, name))
         return
     target.ClearField(name)
     descriptor = source.DESCRIPTOR.fields_by_name[name]

@@ -115,7 +115,9 @@ class Snapshots:
 
     def _numbers(self, query: JobQuery) -> Snapshot:
         with self._reader.snapshot(query) as (revision, chunks):
-            numbers = frozenset(job.number for chunk in chunks for job in chunk)
+            numbers = frozenset(
+                job.number for chunk in chunks for job in chunk if not job.is_final
+            )
         return Snapshot(revision, (), len(numbers), numbers)
 
     async def large(self, selection: Selection) -> AsyncIterator[Frame | Snapshot]:

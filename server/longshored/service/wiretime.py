@@ -27,8 +27,8 @@ def timestamp_fields(instant: Instant | None) -> Fields | None:
 
 def duration_fields(seconds: float) -> Fields:
     """A Duration as a field of a message that is being built."""
-    whole = int(seconds)
-    return {"seconds": whole, "nanos": int((seconds - whole) * SECOND)}
+    whole, nanos = divmod(round(seconds * SECOND), SECOND)
+    return {"seconds": whole, "nanos": nanos}
 
 
 def timestamp(instant: Instant) -> timestamp_pb2.Timestamp:
@@ -43,8 +43,7 @@ def timestamp_bytes(instant: Instant) -> bytes:
 
 
 def duration(seconds: float) -> duration_pb2.Duration:
-    whole = int(seconds)
-    return duration_pb2.Duration(seconds=whole, nanos=int((seconds - whole) * SECOND))
+    return duration_pb2.Duration(**duration_fields(seconds))
 
 
 def instant(field: str, value: timestamp_pb2.Timestamp) -> Instant:

@@ -27,7 +27,7 @@ from ..units import MiB
 from .change import Change
 from .commit import Show, commit, give_up
 from .database import Database
-from .faults import is_disk_full, translated, translating
+from .faults import is_passing, translated, translating
 from .record import decode
 from .retain import Retention, prune_events, prune_requests
 from .transaction import Batch, Live, Transaction
@@ -205,7 +205,7 @@ class Journal:
         except sqlite3.Error as error:
             give_up(self._connection)
             failure = translated(error, "wrote")
-            if not is_disk_full(error):
+            if not is_passing(error):
                 self._broken = failure
             _log.error("commit_failed", error=str(failure), healthy=self.healthy)
             return failure
