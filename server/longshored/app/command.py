@@ -138,19 +138,11 @@ def _check(asked: argparse.Namespace) -> int:
 
 def _probe(asked: argparse.Namespace) -> int:
     from .healthcheck import Tls, probe
+    from .nearest import nearest
 
     tls = Tls(asked.tls_ca, asked.tls_cert, asked.tls_key, asked.tls_name)
-    return probe(asked.address or _own_address(), asked.service, asked.timeout, tls)
-
-
-def _own_address() -> str:
-    """Where clients are told to look, else where a daemon started here listens: at
-    its socket, which wants no certificate, if it has one."""
-    if told := os.environ.get("LONGSHORE_ADDRESS"):
-        return told
-    file = [from_file(DEFAULT_FILE)] if DEFAULT_FILE.exists() else []
-    listen = load([*file, from_environment(os.environ)]).config.server.listen
-    return next((one for one in listen if one.startswith("unix:")), listen[0])
+    address = asked.address or nearest(os.environ, _file(None))
+    return probe(address, asked.service, asked.timeout, tls)
 
 
 def _loaded(asked: argparse.Namespace) -> Loaded:
@@ -158,12 +150,16 @@ def _loaded(asked: argparse.Namespace) -> Loaded:
 
 
 def _sources(asked: argparse.Namespace, environment: Mapping[str, str]) -> list[Source]:
-    sources = [from_environment(environment), from_flags(_flags(asked))]
-    if asked.config is not None:
-        return [from_file(asked.config), *sources]
-    if DEFAULT_FILE.exists():
-        return [from_file(DEFAULT_FILE), *sources]
-    return sources
+    later = [from_environment(environment), from_flags(_flags(asked))]
+    return [*_file(asked.config), *later]
+
+
+def _file(given: Path | None) -> list[Source]:
+    """The file that is given, else the system's if there is one that we may see."""
+    if given is not None:
+        return [from_file(given)]
+    is_there = os.access(DEFAULT_FILE, os.F_OK)
+    return [from_file(DEFAULT_FILE)] if is_there else []
 
 
 def _flags(asked: argparse.Namespace) -> dict[str, tuple[str, object]]:
@@ -253,7 +249,10 @@ def _add_credentials(parser: argparse.ArgumentParser) -> None:
 
 def _add_probe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "address", nargs="?", help="default: LONGSHORE_ADDRESS, else as configured"
+        "address",
+        nargs="?",
+        help="default: LONGSHORE_ADDRESS, else as configured, else the user's own "
+        "daemon or the system's",
     )
     parser.add_argument("--service", default="", help="one service; else the daemon")
     parser.add_argument("--timeout", type=float, default=2.0, metavar="SECONDS")

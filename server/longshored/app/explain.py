@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 from ..config.load import toml
-from ..config.settings import Config
+from ..config.settings import SYSTEM_ADDRESS, SYSTEM_STATE, Config
 from .reload import LIVE
 
 _SENTENCES = {
@@ -53,8 +53,8 @@ _SENTENCES = {
 
 # What depends on who starts the daemon, as root and the service have it.
 _DEFAULTS = {
-    "server.listen": ("unix:/run/longshore/longshored.sock",),
-    "store.directory": "/var/lib/longshore",
+    "server.listen": (SYSTEM_ADDRESS,),
+    "store.directory": SYSTEM_STATE,
 }
 
 

@@ -10,6 +10,9 @@ LOG_FORMATS = ("auto", "json", "console")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 ROLES = ("none", "viewer", "operator", "admin")
 
+SYSTEM_ADDRESS = "unix:/run/longshore/longshored.sock"
+SYSTEM_STATE = Path("/var/lib/longshore")
+
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
@@ -138,13 +141,13 @@ class Config:
 def default_state() -> Path:
     """/var/lib for the system's daemon, the XDG state directory for a user's."""
     if os.geteuid() == 0:
-        return Path("/var/lib/longshore")
+        return SYSTEM_STATE
     home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     return Path(home) / "longshore"
 
 
 def default_address() -> str:
     if os.geteuid() == 0:
-        return "unix:/run/longshore/longshored.sock"
+        return SYSTEM_ADDRESS
     runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/longshore-{os.geteuid()}"  # noqa: S108 - made 0750 and locked by `service.listen`
     return f"unix:{runtime}/longshore/longshored.sock"
