@@ -154,6 +154,14 @@ def test_show_prints_the_origin_of_each_setting(
     assert "most_unfinished = 100000  # default" in out
 
 
+@pytest.fixture
+def place(tmp_path: Path) -> list[str]:
+    """Flags with a root that is there, and a state directory that is not."""
+    root = tmp_path / "images"
+    root.mkdir()
+    return ["--root", str(root), "--state", str(tmp_path / "state")]
+
+
 def check(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     code = main(["config", "check", *arguments])
     captured = capsys.readouterr()
@@ -179,27 +187,27 @@ def test_check_wants_a_root_and_says_how(capsys: pytest.CaptureFixture[str]) -> 
     ],
 )
 def test_check_refuses_an_address_that_may_not_be_served(
-    listen: str, says: str, capsys: pytest.CaptureFixture[str]
+    listen: str, says: str, place: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, said = check(["--root", "/", "--listen", listen], capsys)
+    code, said = check([*place, "--listen", listen], capsys)
     assert code == 1
     assert says in said
 
 
 def test_tcp_beyond_loopback_is_refused_even_insecure(
+    place: list[str],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    code, said = check(
-        ["--root", "/", "--insecure", "--listen", "0.0.0.0:7000"], capsys
-    )
+    code, said = check([*place, "--insecure", "--listen", "0.0.0.0:7000"], capsys)
     assert code == 1
     assert "not a loopback address" in said
 
 
 def test_check_is_content_with_good_settings(
+    place: list[str],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    code, said = check(["--root", "/", "--insecure", "--listen", "[::1]:7000"], capsys)
+    code, said = check([*place, "--insecure", "--listen", "[::1]:7000"], capsys)
     assert (code, said) == (0, "The settings are good\n")
 
 

@@ -9,7 +9,6 @@ from contextlib import closing
 from pathlib import Path
 
 from .. import __version__
-from ..clock import SystemClock
 from ..config.load import Loaded, load, shown
 from ..config.settings import LOG_FORMATS, LOG_LEVELS
 from ..config.sources import (
@@ -122,18 +121,11 @@ def _explain(asked: argparse.Namespace) -> int:
 
 
 def _check(asked: argparse.Namespace) -> int:
-    from ..service.tokens import Digester
-    from .backend import check_roots
-    from .credentials import read_credentials
-    from .daemon import listening
-    from .observe import observe
+    from .check import check, notes
 
     config = _loaded(asked).config
-    check_roots(config)
-    listening(config)
-    observe(config, SystemClock())
-    read_credentials(config, Digester())
-    return _print(["The settings are good"])
+    check(config)
+    return _print(["The settings are good", *notes(config)])
 
 
 def _probe(asked: argparse.Namespace) -> int:

@@ -54,12 +54,13 @@ def load(sources: Sequence[Source]) -> Loaded:
         except ServiceError as error:
             wrong.extend(error.violations)
     if wrong:
-        raise _invalid(wrong)
+        raise all_invalid(wrong)
     origins = {path: given[path].origin if path in given else DEFAULT for path in known}
     return Loaded(_build(values), origins)
 
 
-def _invalid(wrong: list[Violation]) -> ServiceError:
+def all_invalid(wrong: Sequence[Violation]) -> ServiceError:
+    """One error for all that is wrong; its message tells of the first."""
     error = field_invalid(wrong[0].field, wrong[0].description)
     error.violations = tuple(wrong)
     return error
