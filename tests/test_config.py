@@ -78,6 +78,41 @@ def test_variables_without_a_section_are_not_settings() -> None:
     assert from_environment(environment) == {}
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("LONGSHORE_JOBS_SLOTS", "LONGSHORE_JOBS__SLOTS"),
+        ("LONGSHORE_JOBS_SLOTS_PER_DEVICE", "LONGSHORE_JOBS__SLOTS_PER_DEVICE"),
+        ("LONGSHORE_JOBS_SLOTS__PER_DEVICE", "LONGSHORE_JOBS__SLOTS_PER_DEVICE"),
+        ("LONGSHORE__JOBS__SLOTS", "LONGSHORE_JOBS__SLOTS"),
+        ("LONGSHORE_jobs_slots", "LONGSHORE_JOBS__SLOTS"),
+    ],
+)
+def test_a_setting_but_for_its_underscores_is_refused(name: str, meant: str) -> None:
+    assert wrong(from_environment({name: "1"})) == [
+        (name, f"environment: no such setting; did you mean {meant}?")
+    ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        # Of a service named `longshore`, and one `longshore-server`, in Kubernetes.
+        *("LONGSHORE_PORT", "LONGSHORE_SERVICE_HOST", "LONGSHORE_PORT_7443_TCP"),
+        *("LONGSHORE_SERVER_PORT", "LONGSHORE_SERVER_SERVICE_PORT_GRPC"),
+        # Of clients.
+        *("LONGSHORE_TLS_CA", "LONGSHORE_TLS_CERT", "LONGSHORE_TLS_KEY"),
+        *("LONGSHORE_TLS_NAME", "LONGSHORE_TOKEN", "LONGSHORE_TOKEN_FILE"),
+        # Nearly one is not one.
+        "LONGSHORE_JOB_SLOTS",
+    ],
+)
+def test_what_is_no_setting_however_underscores_are_put_is_passed_over(
+    name: str,
+) -> None:
+    assert from_environment({name: "x"}) == {}
+
+
 def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     file = write(
         tmp_path / "c.toml",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
 from ..errors import ServiceError, Violation, field_invalid
-from .settings import LOG_FORMATS, LOG_LEVELS, ROLES, Config
+from .settings import LOG_FORMATS, LOG_LEVELS, ROLES, Config, settings
 from .sources import Given, Source
 
 DEFAULT = "default"
@@ -42,7 +42,7 @@ class Loaded:
 
 def load(sources: Sequence[Source]) -> Loaded:
     """Lay the sources over the defaults; FIELD_INVALID has all that is wrong."""
-    known = dict(_settings())
+    known = dict(settings())
     given: dict[str, Given] = {}
     for source in sources:
         given.update(source)
@@ -66,13 +66,6 @@ def all_invalid(wrong: Sequence[Violation]) -> ServiceError:
     return error
 
 
-def _settings() -> Iterator[tuple[str, Any]]:
-    """Every setting and its type."""
-    for section, kind in get_type_hints(Config).items():
-        for key, type_ in get_type_hints(kind).items():
-            yield f"{section}.{key}", type_
-
-
 def _build(values: Mapping[str, Any]) -> Config:
     sections: dict[str, Any] = {}
     for section in fields(Config):
@@ -87,9 +80,9 @@ def _build(values: Mapping[str, Any]) -> Config:
 
 def _value(path: str, given: Given, known: Mapping[str, Any]) -> Any:
     if path not in known:
-        raise field_invalid(
-            path, f"{given.origin}: no such setting{_nearest(path, known)}"
-        )
+        meant = given.meant or _nearest(path, known)
+        hint = f"; did you mean {meant}?" if meant else ""
+        raise field_invalid(path, f"{given.origin}: no such setting{hint}")
     try:
         value = _convert(known[path], given.value)
     except (TypeError, ValueError) as error:
@@ -100,7 +93,7 @@ def _value(path: str, given: Given, known: Mapping[str, Any]) -> Any:
 
 def _nearest(path: str, known: Mapping[str, Any]) -> str:
     close = difflib.get_close_matches(path, known, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else ""
+    return close[0] if close else ""
 
 
 def _convert(type_: Any, raw: object) -> Any:

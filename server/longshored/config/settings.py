@@ -1,8 +1,10 @@
 """Every setting there is, with its default. Sections and keys are those of the file."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, get_type_hints
 
 DAY = 86400.0
 
@@ -136,6 +138,13 @@ class Config:
     log: LogSettings = field(default_factory=LogSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     traces: TracesSettings = field(default_factory=TracesSettings)
+
+
+def settings() -> Iterator[tuple[str, Any]]:
+    """Every setting as "section.key", and its type."""
+    for section, kind in get_type_hints(Config).items():
+        for key, type_ in get_type_hints(kind).items():
+            yield f"{section}.{key}", type_
 
 
 def default_state() -> Path:
