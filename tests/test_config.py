@@ -117,13 +117,15 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     file = write(
         tmp_path / "c.toml",
         "[jobs]\nslots = 0\niops = -1\n"
-        '[log]\nlevel = "loud"\n[store]\ndirectory = "x"\n',
+        '[log]\nlevel = "loud"\n[store]\ndirectory = "x"\n'
+        '[images]\nroots = ["/a", "b"]\n',
     )
     assert [field for field, _ in wrong(from_file(file))] == [
         "jobs.slots",
         "jobs.iops",
         "log.level",
         "store.directory",
+        "images.roots",
     ]
 
 
@@ -142,6 +144,7 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
         ("retention.failed", "nan"),
         ("retention.failed", float("inf")),
         ("store.directory", "a\0b"),
+        ("store.directory", "~nobody-has-this-name/x"),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_named(path: str, value: object) -> None:

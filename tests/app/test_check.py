@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 
 import pytest
@@ -136,3 +136,39 @@ def test_a_daemon_that_has_the_state_is_a_note(place: Path, said: Said) -> None:
     assert code == 0
     assert f"(pid {os.getpid()}) has {state}" in text
     assert holder(state) is None
+
+
+@pytest.mark.parametrize("below", ["images", "images/deep/state", "link/state"])
+def test_a_state_directory_among_images_is_refused(
+    place: Path, said: Said, below: str
+) -> None:
+    (place / "link").symlink_to("images")
+    code, text = said(place / below)
+    assert code == 1
+    assert f"{place / below} lies in {place / 'images'}" in text
+
+
+def test_images_below_the_state_are_not_among_them(place: Path, said: Said) -> None:
+    assert said(place)[0] == 0
+    assert said(place / "images-of-old")[0] == 0
+
+
+def test_paths_of_the_command_line_count_from_where_it_is_typed(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with chdir(place):
+        assert main(["config", "show", "--root", "images", "--state", "a/../b"]) == 0
+    shown = capsys.readouterr().out
+    assert f'roots = ["{place}/images"]' in shown
+    assert f'directory = "{place}/a/../b"' in shown
+
+
+def test_a_start_says_at_once_all_that_is_wrong(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--root", "/absent", "--listen", "nowhere", "--state", str(place / "s")]
+    assert main(["serve", *words, "--token-file", "/absent"]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    fields = [line.split(": ")[1] for line in lines]
+    assert fields == ["server.listen", "images.roots", "access.token_file"]
+    assert not (place / "s").exists()

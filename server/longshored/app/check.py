@@ -23,17 +23,12 @@ Part = Callable[[Config], object]
 
 def check(config: Config) -> None:
     """Raise FIELD_INVALID with all that would end a start."""
-    _together(
-        config,
-        (
-            listening,
-            check_roots,
-            _open_roots,
-            lambda config: check_state(config.store.directory),
-            lambda config: read_credentials(config, Digester()),
-            lambda config: observe(config, SystemClock()),
-        ),
-    )
+    _together(config, (*_AT_START, _check_state, _observe))
+
+
+def check_start(config: Config) -> None:
+    """The same as far as a start would come to it one by one, or too late."""
+    _together(config, _AT_START)
 
 
 def notes(config: Config) -> Iterator[str]:
@@ -71,3 +66,18 @@ def _open_roots(config: Config) -> None:
             ]
     if wrong:
         raise all_invalid(wrong)
+
+
+def _check_state(config: Config) -> None:
+    check_state(config.store.directory)
+
+
+def _read_credentials(config: Config) -> None:
+    read_credentials(config, Digester())
+
+
+def _observe(config: Config) -> None:
+    observe(config, SystemClock())
+
+
+_AT_START: tuple[Part, ...] = (listening, check_roots, _open_roots, _read_credentials)

@@ -38,6 +38,7 @@ _SETTINGS = {
     "log_format": ("--log-format", "log.format"),
     "log_level": ("--log-level", "log.level"),
 }
+_PATHS = {"state", "root", "tls_cert", "tls_key", "tls_client_ca", "token_file"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -92,11 +93,13 @@ def _print(lines: Iterable[str]) -> int:
 
 def _serve(asked: argparse.Namespace) -> int:
     # grpc is dear to import; the other commands do without.
+    from .check import check_start
     from .daemon import Daemon
     from .logs import set_up_logs
     from .serve import serve
 
     config = _loaded(asked).config
+    check_start(config)
     manager = manager_of(os.environ, os.getpid())
     with closing(set_up_logs(config.log)):
         asyncio.run(serve(Daemon(config), manager, lambda: _loaded(asked).config))
@@ -157,10 +160,22 @@ def _file(given: Path | None) -> list[Source]:
 def _flags(asked: argparse.Namespace) -> dict[str, tuple[str, object]]:
     used = {name: getattr(asked, name) for name in _SETTINGS}
     return {
-        setting: (flag, used[name])
+        setting: (flag, _from_here(used[name]) if name in _PATHS else used[name])
         for name, (flag, setting) in _SETTINGS.items()
         if used[name] is not None
     }
+
+
+def _from_here(given: str | list[str]) -> str | list[str]:
+    """Paths of the command line count from where it is typed; others have no here."""
+    if isinstance(given, list):
+        return [_absolute(one) for one in given]
+    return _absolute(given)
+
+
+def _absolute(path: str) -> str:
+    is_ready = not path or path.startswith(("/", "~"))
+    return path if is_ready else str(Path.cwd() / path)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -28,6 +28,7 @@ _AT_LEAST_ONE = frozenset(
         "watch.most_per_client",
     }
 )
+_ABSOLUTE = frozenset({"images.roots"})
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 
@@ -87,7 +88,8 @@ def _value(path: str, given: Given, known: Mapping[str, Any]) -> Any:
         value = _convert(known[path], given.value)
     except (TypeError, ValueError) as error:
         raise field_invalid(path, f"{given.origin}: {error}") from error
-    _check(path, value, given.origin)
+    if complaint := _complaint(path, value):
+        raise field_invalid(path, f"{given.origin}: {complaint}")
     return value
 
 
@@ -124,7 +126,10 @@ def _texts(raw: object) -> tuple[str, ...]:
 
 
 def _path(text: str) -> Path:
-    path = Path(text).expanduser()
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"leads to a home that is not known: {text!r}") from error
     if not path.is_absolute():
         raise ValueError(f"must be an absolute path, not {text!r}")
     return path
@@ -153,13 +158,17 @@ def _number(type_: Any, raw: object) -> int | float:
     return number
 
 
-def _check(path: str, value: object, origin: str) -> None:
+def _complaint(path: str, value: object) -> str:
+    """What a value of the right type must be instead; "" if it may be so."""
     choices = _CHOICES.get(path)
     if choices is not None and value not in choices:
-        allowed = ", ".join(choices)
-        raise field_invalid(path, f"{origin}: must be one of {allowed}, not {value!r}")
+        return f"must be one of {', '.join(choices)}, not {value!r}"
     if path in _AT_LEAST_ONE and isinstance(value, int) and value < 1:
-        raise field_invalid(path, f"{origin}: must be at least 1, not {value}")
+        return f"must be at least 1, not {value}"
+    if path in _ABSOLUTE and isinstance(value, tuple):
+        stray = next((one for one in value if not one.startswith("/")), None)
+        return "" if stray is None else f"must be absolute paths, not {stray!r}"
+    return ""
 
 
 def shown(loaded: Loaded, *, origins: bool) -> Iterator[str]:
