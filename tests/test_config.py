@@ -133,6 +133,8 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     ("path", "value"),
     [
         ("jobs.slots", "many"),
+        ("retention.failed", 10**400),
+        ("retention.failed", True),
         ("jobs.slots", 1.5),
         ("jobs.slots", True),
         ("jobs.slots", []),
@@ -149,6 +151,55 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
 )
 def test_a_value_of_the_wrong_kind_is_named(path: str, value: object) -> None:
     assert [field for field, _ in wrong({path: Given(value, "here")})] == [path]
+
+
+@pytest.mark.parametrize(
+    ("path", "raw", "value"),
+    [
+        ("jobs.speed_bytes_per_second", "50MiB", 50 << 20),
+        ("jobs.device_speed_bytes_per_second", "200MB/s", 200_000_000),
+        ("jobs.speed_bytes_per_second", "0", 0),
+        ("jobs.speed_bytes_per_second", 1024, 1024),
+        ("retention.failed", "7d", 604800.0),
+        ("retention.failed", "1h30m", 5400.0),
+        ("retention.failed", "604800.0", 604800.0),
+        ("retention.failed", 604800, 604800.0),
+        ("server.stop_seconds", "250ms", 0.25),
+    ],
+)
+def test_rates_and_durations_are_written_as_on_the_command_line(
+    path: str, raw: object, value: float
+) -> None:
+    config = load([{path: Given(raw, "here")}]).config
+    section, _, key = path.partition(".")
+    assert getattr(getattr(config, section), key) == value
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        ("jobs.slots", -1, "must be a whole number, 1 or more, not -1"),
+        ("jobs.slots", 0, "must be a whole number, 1 or more, not 0"),
+        ("jobs.slots", "4KiB", "must be a whole number, 1 or more, not '4KiB'"),
+        ("jobs.iops", -1, "must be a whole number, 0 or more, not -1"),
+        (
+            "jobs.speed_bytes_per_second",
+            "50Mb",
+            "must be bytes a second: a whole number, 0 or more, or text such as "
+            "\"50MiB\", not '50Mb'",
+        ),
+        (
+            "retention.failed",
+            "1 week",
+            'must be a time: seconds, or text such as "7d" or "1h30m", not \'1 week\'',
+        ),
+        ("images.roots", ["/a", "b"], "must be absolute paths, not ['/a', 'b']"),
+    ],
+)
+def test_a_wrong_value_is_told_what_would_be_right(
+    path: str, value: object, says: str
+) -> None:
+    assert wrong({path: Given(value, "FILE")}) == [(path, f"FILE: {says}")]
 
 
 @pytest.mark.parametrize(
@@ -172,7 +223,11 @@ def test_a_list_in_the_environment_is_split_at_commas() -> None:
 
 
 def test_what_is_shown_is_a_file_with_the_same_settings(tmp_path: Path) -> None:
-    loaded = load([{"images.roots": Given(["/a", '/b"\\'], "here")}])
+    given = {
+        "images.roots": Given(["/a", '/b"\\'], "here"),
+        "retention.failed": Given(1.0005, "here"),
+    }
+    loaded = load([given])
     file = write(tmp_path / "c.toml", "\n".join(shown(loaded, origins=True)))
     assert tomllib.loads(file.read_text())
     assert load([from_file(file)]).config == loaded.config

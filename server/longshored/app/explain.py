@@ -13,7 +13,7 @@ _SENTENCES = {
     "server.most_calls": "Calls served at once; more are told to come again. What an "
     "operator needs in overload (get, wait, pause, cancel) is never refused for it.",
     "server.caller_calls_per_second": "Calls a second of one caller; 0: no limit.",
-    "server.stop_seconds": "Seconds that a drain waits for workers.",
+    "server.stop_seconds": "How long a drain waits for workers.",
     "tls.certificate": "PEM file: our certificate and its chain. All TCP is TLS then.",
     "tls.key": "PEM file: its key, closed to others.",
     "tls.client_ca": "PEM file: callers need a certificate of this CA.",
@@ -36,9 +36,9 @@ _SENTENCES = {
     "jobs.device_speed_bytes_per_second": "Speed of the jobs on one device; 0: no "
     "limit.",
     "jobs.device_iops": "Requests a second of the jobs on one device; 0: no limit.",
-    "retention.succeeded": "Seconds that a job that succeeded is kept; 0: for ever.",
-    "retention.failed": "Seconds that a job that failed is kept; 0: for ever.",
-    "retention.cancelled": "Seconds that a cancelled job is kept; 0: for ever.",
+    "retention.succeeded": "How long a job that succeeded is kept; 0: for ever.",
+    "retention.failed": "How long a job that failed is kept; 0: for ever.",
+    "retention.cancelled": "How long a cancelled job is kept; 0: for ever.",
     "watch.most": "Watches open at once.",
     "watch.most_per_client": "Watches open at once on one connection.",
     "watch.most_per_caller": "Watches open at once of one caller; 0: no limit.",

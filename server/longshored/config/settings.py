@@ -3,8 +3,9 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 DAY = 86400.0
 
@@ -16,6 +17,23 @@ SYSTEM_ADDRESS = "unix:/run/longshore/longshored.sock"
 SYSTEM_STATE = Path("/var/lib/longshore")
 
 
+class Form(Enum):
+    """What a value must be beyond its type, in the words of an error."""
+
+    COUNT = "a whole number, 0 or more"
+    POSITIVE = "a whole number, 1 or more"
+    RATE = 'bytes a second: a whole number, 0 or more, or text such as "50MiB"'
+    SPAN = 'a time: seconds, or text such as "7d" or "1h30m"'
+    PATHS = "absolute paths"
+
+
+Count = Annotated[int, Form.COUNT]
+Positive = Annotated[int, Form.POSITIVE]
+Rate = Annotated[int, Form.RATE]
+Span = Annotated[float, Form.SPAN]
+Paths = Annotated[tuple[str, ...], Form.PATHS]
+
+
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
     """Where and how the daemon listens: "unix:PATH" or "HOST:PORT".
@@ -25,9 +43,9 @@ class ServerSettings:
 
     listen: tuple[str, ...] = field(default_factory=lambda: (default_address(),))
     insecure: bool = False
-    most_calls: int = 1000
-    caller_calls_per_second: int = 0
-    stop_seconds: float = 10.0
+    most_calls: Positive = 1000
+    caller_calls_per_second: Count = 0
+    stop_seconds: Span = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +85,7 @@ class ImageSettings:
     `reflink`: images may share blocks, where their file system offers that.
     """
 
-    roots: tuple[str, ...] = ()
+    roots: Paths = ()
     reflink: bool = True
 
 
@@ -75,32 +93,32 @@ class ImageSettings:
 class JobSettings:
     """How many jobs, and how fast all of them and those on one device. 0: no limit."""
 
-    slots: int = 4
-    slots_per_device: int = 4
-    most_unfinished: int = 100_000
-    most_unfinished_per_caller: int = 0
-    speed_bytes_per_second: int = 0
-    iops: int = 0
-    device_speed_bytes_per_second: int = 0
-    device_iops: int = 0
+    slots: Positive = 4
+    slots_per_device: Positive = 4
+    most_unfinished: Positive = 100_000
+    most_unfinished_per_caller: Count = 0
+    speed_bytes_per_second: Rate = 0
+    iops: Count = 0
+    device_speed_bytes_per_second: Rate = 0
+    device_iops: Count = 0
 
 
 @dataclass(frozen=True, slots=True)
 class RetentionSettings:
-    """Seconds that finished jobs are kept, by outcome. 0: for ever."""
+    """How long finished jobs are kept, by outcome. 0: for ever."""
 
-    succeeded: float = 7 * DAY
-    failed: float = 30 * DAY
-    cancelled: float = 7 * DAY
+    succeeded: Span = 7 * DAY
+    failed: Span = 30 * DAY
+    cancelled: Span = 7 * DAY
 
 
 @dataclass(frozen=True, slots=True)
 class WatchSettings:
     """How many watches: of all, of one connection, and (0: no limit) of one caller."""
 
-    most: int = 10_000
-    most_per_client: int = 6_000
-    most_per_caller: int = 0
+    most: Positive = 10_000
+    most_per_client: Positive = 6_000
+    most_per_caller: Count = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +161,7 @@ class Config:
 def settings() -> Iterator[tuple[str, Any]]:
     """Every setting as "section.key", and its type."""
     for section, kind in get_type_hints(Config).items():
-        for key, type_ in get_type_hints(kind).items():
+        for key, type_ in get_type_hints(kind, include_extras=True).items():
             yield f"{section}.{key}", type_
 
 
