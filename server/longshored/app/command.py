@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
@@ -25,7 +26,10 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_PROBE_USAGE = 1
 
-# Flag of `serve` and `config`, setting behind it.
+# Longer lines are hard to read, however wide the terminal is.
+_WIDEST = 100
+
+# Flag, setting behind it.
 _SETTINGS = {
     "listen": ("--listen", "server.listen"),
     "state": ("--state", "store.directory"),
@@ -118,9 +122,12 @@ def _show(asked: argparse.Namespace) -> int:
 
 
 def _explain(asked: argparse.Namespace) -> int:
-    from .explain import explained
+    from .explain import explained, explained_plainly
 
-    return _print(explained())
+    if asked.markdown:
+        return _print(explained())
+    width = min(shutil.get_terminal_size().columns, _WIDEST)
+    return _print(explained_plainly(width))
 
 
 def _check(asked: argparse.Namespace) -> int:
@@ -158,11 +165,16 @@ def _file(given: Path | None) -> list[Source]:
 
 
 def _flags(asked: argparse.Namespace) -> dict[str, tuple[str, object]]:
-    used = {name: getattr(asked, name) for name in _SETTINGS}
+    # A command has the flags of the settings that matter to it.
+    used = {
+        name: value
+        for name in _SETTINGS
+        if (value := getattr(asked, name, None)) is not None
+    }
     return {
         setting: (flag, _from_here(used[name]) if name in _PATHS else used[name])
         for name, (flag, setting) in _SETTINGS.items()
-        if used[name] is not None
+        if name in used
     }
 
 
@@ -197,6 +209,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(show)
     show.set_defaults(command=_show)
     explain = actions.add_parser("explain", help="say what each setting is for")
+    explain.add_argument(
+        "--markdown", action="store_true", help="as the tables of the manual"
+    )
     explain.set_defaults(command=_explain)
     check = actions.add_parser("check", help="say what is wrong, if anything")
     _add_settings(check)
@@ -206,7 +221,8 @@ def _parser() -> argparse.ArgumentParser:
         "backup", help="copy the store to a file, also while the daemon serves"
     )
     backup.add_argument("target", type=Path, metavar="TARGET", help="a new file")
-    _add_settings(backup)
+    _add_file(backup)
+    _add_state(backup)
     backup.set_defaults(command=_back_up)
 
     _add_probe(commands.add_parser("probe", help="ask a daemon whether it serves"))
@@ -214,19 +230,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--config",
-        type=Path,
-        metavar="FILE",
-        help=f"TOML file with settings (default: {DEFAULT_FILE}, if it is there)",
-    )
+    _add_file(parser)
     parser.add_argument(
         "--listen",
         action="append",
         metavar="ADDRESS",
         help="unix:PATH or HOST:PORT; may be repeated",
     )
-    parser.add_argument("--state", metavar="DIR", help="where jobs are remembered")
+    _add_state(parser)
     parser.add_argument(
         "--root",
         action="append",
@@ -242,6 +253,19 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     _add_credentials(parser)
     parser.add_argument("--log-format", choices=LOG_FORMATS)
     parser.add_argument("--log-level", choices=LOG_LEVELS)
+
+
+def _add_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help=f"TOML file with settings (default: {DEFAULT_FILE}, if it is there)",
+    )
+
+
+def _add_state(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--state", metavar="DIR", help="where jobs are remembered")
 
 
 def _add_credentials(parser: argparse.ArgumentParser) -> None:

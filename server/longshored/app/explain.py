@@ -1,7 +1,9 @@
 """Every setting in a sentence: `longshored config explain`, and the manual's tables."""
 
+import textwrap
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import dataclass, fields
+from typing import Any
 
 from ..config.load import toml
 from ..config.settings import SYSTEM_ADDRESS, SYSTEM_STATE, Config
@@ -58,19 +60,60 @@ _DEFAULTS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Row:
+    key: str
+    default: str
+    is_live: bool
+    sentence: str
+
+
 def explained() -> Iterator[str]:
     """A table for each section, in Markdown."""
-    config = Config()
-    for section in fields(config):
-        yield f"**[{section.name}]**"
+    for section, rows in _sections():
+        yield f"**[{section}]**"
         yield ""
         yield "| setting | default | reload | |"
         yield "|---|---|---|---|"
-        values = getattr(config, section.name)
-        for key in fields(values):
-            path = f"{section.name}.{key.name}"
-            default = _DEFAULTS.get(path, getattr(values, key.name))
-            shown = "none" if default is None else f"`{toml(default)}`"
-            live = "yes" if path in LIVE else "no"
-            yield f"| `{key.name}` | {shown} | {live} | {_SENTENCES[path]} |"
+        for row in rows:
+            shown = f"`{row.default}`" if row.default else "none"
+            live = "yes" if row.is_live else "no"
+            yield f"| `{row.key}` | {shown} | {live} | {row.sentence} |"
         yield ""
+
+
+def explained_plainly(width: int) -> Iterator[str]:
+    """The same for a terminal: columns, and below each setting its sentence."""
+    for section, rows in _sections():
+        yield f"[{section}]"
+        keys = max(len(row.key) for row in rows)
+        defaults = max(len(row.default or "none") for row in rows)
+        for row in rows:
+            when = "on reload" if row.is_live else "on restart"
+            shown = row.default or "none"
+            yield f"  {row.key:{keys}}  {shown:{defaults}}  {when}"
+            yield from textwrap.wrap(
+                row.sentence.replace("`", ""),
+                width,
+                initial_indent="      ",
+                subsequent_indent="      ",
+                break_long_words=False,
+            )
+        yield ""
+
+
+def _sections() -> Iterator[tuple[str, list[_Row]]]:
+    config = Config()
+    for section in fields(config):
+        values = getattr(config, section.name)
+        yield (
+            section.name,
+            [_row(section.name, values, one.name) for one in fields(values)],
+        )
+
+
+def _row(section: str, values: Any, key: str) -> _Row:
+    path = f"{section}.{key}"
+    default = _DEFAULTS.get(path, getattr(values, key))
+    shown = "" if default is None else toml(default)
+    return _Row(key, shown, path in LIVE, _SENTENCES[path])
