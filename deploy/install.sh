@@ -18,7 +18,9 @@ set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 dest=${DESTDIR:-}
-prefix=$dest/opt/longshore
+program=/opt/longshore
+prefix=$dest$program
+path=$dest/usr/local/bin
 units=$dest/etc/systemd/system
 settings=$dest/etc/longshore
 state=$dest/var/lib/longshore
@@ -70,6 +72,26 @@ put_program() {
     put 0644 "$here/../docs/operations.md" "$prefix/share/doc/operations.md"
 }
 
+is_ours() { [ "$(readlink "$path/$1")" = "$program/bin/$1" ]; }
+
+put_on_path() {
+    mkdir -p "$path"
+    for one in longshored longshore; do
+        if [ -e "$path/$one" ] || [ -L "$path/$one" ]; then
+            is_ours "$one" || echo "install.sh: $path/$one is not ours and stays;" \
+                "ours is $program/bin/$one" >&2
+        else
+            ln -s "$program/bin/$one" "$path/$one"
+        fi
+    done
+}
+
+take_off_path() {
+    for one in longshored longshore; do
+        if is_ours "$one"; then rm -f "$path/$one"; fi
+    done
+}
+
 put_service() {
     put 0644 "$here/systemd/longshored.service" "$units/longshored.service"
     put 0644 "$here/systemd/longshore.sysusers" "$dest/usr/lib/sysusers.d/longshore.conf"
@@ -106,6 +128,7 @@ start() {
 
 uninstall() {
     if live; then systemctl disable --now --quiet longshored 2>/dev/null || true; fi
+    take_off_path
     rm -rf "$prefix" "$units/longshored.service"
     for one in images "$here"/systemd/drop-ins/*.conf; do
         rm -f "$units/longshored.service.d/$(basename "$one" .conf).conf"
@@ -124,6 +147,7 @@ if [ $action = uninstall ]; then
 fi
 check
 put_program
+put_on_path
 put_service
 put_settings
 if live; then start; else echo "Installed below ${dest:-/}; nothing was started"; fi

@@ -78,17 +78,54 @@ def test_variables_without_a_section_are_not_settings() -> None:
     assert from_environment(environment) == {}
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("LONGSHORE_JOBS_SLOTS", "LONGSHORE_JOBS__SLOTS"),
+        ("LONGSHORE_JOBS_SLOTS_PER_DEVICE", "LONGSHORE_JOBS__SLOTS_PER_DEVICE"),
+        ("LONGSHORE_JOBS_SLOTS__PER_DEVICE", "LONGSHORE_JOBS__SLOTS_PER_DEVICE"),
+        ("LONGSHORE__JOBS__SLOTS", "LONGSHORE_JOBS__SLOTS"),
+        ("LONGSHORE_jobs_slots", "LONGSHORE_JOBS__SLOTS"),
+    ],
+)
+def test_a_setting_but_for_its_underscores_is_refused(name: str, meant: str) -> None:
+    assert wrong(from_environment({name: "1"})) == [
+        (name, f"environment: no such setting; did you mean {meant}?")
+    ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        # Of a service named `longshore`, and one `longshore-server`, in Kubernetes.
+        *("LONGSHORE_PORT", "LONGSHORE_SERVICE_HOST", "LONGSHORE_PORT_7443_TCP"),
+        *("LONGSHORE_SERVER_PORT", "LONGSHORE_SERVER_SERVICE_PORT_GRPC"),
+        # Of clients.
+        *("LONGSHORE_TLS_CA", "LONGSHORE_TLS_CERT", "LONGSHORE_TLS_KEY"),
+        *("LONGSHORE_TLS_NAME", "LONGSHORE_TOKEN", "LONGSHORE_TOKEN_FILE"),
+        # Nearly one is not one.
+        "LONGSHORE_JOB_SLOTS",
+    ],
+)
+def test_what_is_no_setting_however_underscores_are_put_is_passed_over(
+    name: str,
+) -> None:
+    assert from_environment({name: "x"}) == {}
+
+
 def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     file = write(
         tmp_path / "c.toml",
         "[jobs]\nslots = 0\niops = -1\n"
-        '[log]\nlevel = "loud"\n[store]\ndirectory = "x"\n',
+        '[log]\nlevel = "loud"\n[store]\ndirectory = "x"\n'
+        '[images]\nroots = ["/a", "b"]\n',
     )
     assert [field for field, _ in wrong(from_file(file))] == [
         "jobs.slots",
         "jobs.iops",
         "log.level",
         "store.directory",
+        "images.roots",
     ]
 
 
@@ -96,6 +133,8 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     ("path", "value"),
     [
         ("jobs.slots", "many"),
+        ("retention.failed", 10**400),
+        ("retention.failed", True),
         ("jobs.slots", 1.5),
         ("jobs.slots", True),
         ("jobs.slots", []),
@@ -107,10 +146,60 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
         ("retention.failed", "nan"),
         ("retention.failed", float("inf")),
         ("store.directory", "a\0b"),
+        ("store.directory", "~nobody-has-this-name/x"),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_named(path: str, value: object) -> None:
     assert [field for field, _ in wrong({path: Given(value, "here")})] == [path]
+
+
+@pytest.mark.parametrize(
+    ("path", "raw", "value"),
+    [
+        ("jobs.speed_bytes_per_second", "50MiB", 50 << 20),
+        ("jobs.device_speed_bytes_per_second", "200MB/s", 200_000_000),
+        ("jobs.speed_bytes_per_second", "0", 0),
+        ("jobs.speed_bytes_per_second", 1024, 1024),
+        ("retention.failed", "7d", 604800.0),
+        ("retention.failed", "1h30m", 5400.0),
+        ("retention.failed", "604800.0", 604800.0),
+        ("retention.failed", 604800, 604800.0),
+        ("server.stop_seconds", "250ms", 0.25),
+    ],
+)
+def test_rates_and_durations_are_written_as_on_the_command_line(
+    path: str, raw: object, value: float
+) -> None:
+    config = load([{path: Given(raw, "here")}]).config
+    section, _, key = path.partition(".")
+    assert getattr(getattr(config, section), key) == value
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        ("jobs.slots", -1, "must be a whole number, 1 or more, not -1"),
+        ("jobs.slots", 0, "must be a whole number, 1 or more, not 0"),
+        ("jobs.slots", "4KiB", "must be a whole number, 1 or more, not '4KiB'"),
+        ("jobs.iops", -1, "must be a whole number, 0 or more, not -1"),
+        (
+            "jobs.speed_bytes_per_second",
+            "50Mb",
+            "must be bytes a second: a whole number, 0 or more, or text such as "
+            "\"50MiB\", not '50Mb'",
+        ),
+        (
+            "retention.failed",
+            "1 week",
+            'must be a time: seconds, or text such as "7d" or "1h30m", not \'1 week\'',
+        ),
+        ("images.roots", ["/a", "b"], "must be absolute paths, not ['/a', 'b']"),
+    ],
+)
+def test_a_wrong_value_is_told_what_would_be_right(
+    path: str, value: object, says: str
+) -> None:
+    assert wrong({path: Given(value, "FILE")}) == [(path, f"FILE: {says}")]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +223,11 @@ def test_a_list_in_the_environment_is_split_at_commas() -> None:
 
 
 def test_what_is_shown_is_a_file_with_the_same_settings(tmp_path: Path) -> None:
-    loaded = load([{"images.roots": Given(["/a", '/b"\\'], "here")}])
+    given = {
+        "images.roots": Given(["/a", '/b"\\'], "here"),
+        "retention.failed": Given(1.0005, "here"),
+    }
+    loaded = load([given])
     file = write(tmp_path / "c.toml", "\n".join(shown(loaded, origins=True)))
     assert tomllib.loads(file.read_text())
     assert load([from_file(file)]).config == loaded.config
@@ -152,6 +245,14 @@ def test_show_prints_the_origin_of_each_setting(
     assert f"slots = 7  # {file}" in out
     assert 'level = "debug"  # flag --log-level' in out
     assert "most_unfinished = 100000  # default" in out
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> list[str]:
+    """Flags with a root that is there, and a state directory that is not."""
+    root = tmp_path / "images"
+    root.mkdir()
+    return ["--root", str(root), "--state", str(tmp_path / "state")]
 
 
 def check(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
@@ -179,27 +280,27 @@ def test_check_wants_a_root_and_says_how(capsys: pytest.CaptureFixture[str]) -> 
     ],
 )
 def test_check_refuses_an_address_that_may_not_be_served(
-    listen: str, says: str, capsys: pytest.CaptureFixture[str]
+    listen: str, says: str, place: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, said = check(["--root", "/", "--listen", listen], capsys)
+    code, said = check([*place, "--listen", listen], capsys)
     assert code == 1
     assert says in said
 
 
 def test_tcp_beyond_loopback_is_refused_even_insecure(
+    place: list[str],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    code, said = check(
-        ["--root", "/", "--insecure", "--listen", "0.0.0.0:7000"], capsys
-    )
+    code, said = check([*place, "--insecure", "--listen", "0.0.0.0:7000"], capsys)
     assert code == 1
     assert "not a loopback address" in said
 
 
 def test_check_is_content_with_good_settings(
+    place: list[str],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    code, said = check(["--root", "/", "--insecure", "--listen", "[::1]:7000"], capsys)
+    code, said = check([*place, "--insecure", "--listen", "[::1]:7000"], capsys)
     assert (code, said) == (0, "The settings are good\n")
 
 

@@ -32,8 +32,12 @@ def between(begin: str, end: str) -> str:
 
 
 def test_the_settings_are_those_of_the_code() -> None:
-    told = between("<!-- settings: longshored config explain -->", "<!-- end of")
-    assert told == "\n".join(explained()), "longshored config explain has the new text"
+    told = between(
+        "<!-- settings: longshored config explain --markdown -->", "<!-- end of"
+    )
+    assert told == "\n".join(explained()), (
+        "longshored config explain --markdown has the new text"
+    )
 
 
 # Metrics, alerts, dashboard.

@@ -5,6 +5,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 import structlog
@@ -13,23 +14,30 @@ from longshored.app.logs import MOST_WAITING, LogWriter, set_level, set_up_logs
 from longshored.config.settings import LogSettings
 
 
-@pytest.fixture
-def log() -> Iterator[Callable[[], list[str]]]:
-    """Sets up logs as the daemon does; called again it ends them: the events."""
+@contextmanager
+def logging_to(stream: io.StringIO, settings: LogSettings) -> Iterator[LogWriter]:
+    """Logs as the daemon sets them up; close what comes back to read them."""
     before, handlers = structlog.get_config(), logging.root.handlers[:]
     level = logging.root.level
-    stream = io.StringIO()
     logging.root.handlers.clear()
-    writer = set_up_logs(LogSettings(format="json", level="warning"), stream)
-
-    def end() -> list[str]:
-        writer.close()
-        return [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
-
-    yield end
+    yield set_up_logs(settings, stream)
     structlog.configure(**before)
     logging.root.handlers[:] = handlers
     logging.root.setLevel(level)
+
+
+@pytest.fixture
+def log() -> Iterator[Callable[[], list[str]]]:
+    """Sets up logs as the daemon does; called again it ends them: the events."""
+    stream = io.StringIO()
+    with logging_to(stream, LogSettings(format="json", level="warning")) as writer:
+
+        def end() -> list[str]:
+            writer.close()
+            lines = stream.getvalue().splitlines()
+            return [json.loads(line)["event"] for line in lines]
+
+        yield end
 
 
 class Stuck(io.StringIO):
@@ -88,3 +96,32 @@ def test_the_libraries_speak_at_warning_or_not_at_all(
     logging.getLogger("grpc").info("chatter")
     logging.getLogger("grpc").warning("trouble")
     assert log() == ["trouble"]
+
+
+AUDIT: dict[str, object] = {
+    "rpc": "CreateJob",
+    "job": "",
+    "reason": None,
+    "metrics": [],
+    "took_ms": 0,
+}
+
+
+def line_of(form: str) -> str:
+    stream = io.StringIO()
+    with logging_to(stream, LogSettings(format=form)) as writer:
+        structlog.get_logger("test").info("audit", **AUDIT)
+        writer.close()
+    return stream.getvalue()
+
+
+def test_lines_to_read_have_no_empty_fields() -> None:
+    line = line_of("console")
+    assert "rpc=CreateJob" in line
+    assert "took_ms=0" in line
+    for name in ("job", "reason", "metrics"):
+        assert f"{name}=" not in line
+
+
+def test_lines_to_parse_have_every_field() -> None:
+    assert json.loads(line_of("json")).items() >= AUDIT.items()

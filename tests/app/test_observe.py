@@ -10,7 +10,7 @@ WITHOUT = """
 import sys
 sys.modules[{package!r}] = None
 from longshored.app.command import main
-sys.exit(main(["config", "check", "--root", "/"]))
+sys.exit(main(["config", "check", "--root", "/usr"]))
 """
 
 

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 INSTALL = ROOT / "deploy" / "install.sh"
+PROGRAMS = ("longshored", "longshore")
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ class Target:
 
     def __init__(self, directory: Path, wheel: Path) -> None:
         self.directory = directory
-        self._wheel = wheel
+        self.wheel = wheel
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -54,7 +55,7 @@ class Target:
         )
 
     def install(self, *words: str) -> None:
-        done = self.run("--wheel", str(self._wheel), *words)
+        done = self.run("--wheel", str(self.wheel), *words)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def path(self, name: str) -> Path:
@@ -63,9 +64,10 @@ class Target:
     def listing(self) -> dict[str, int]:
         """Every file but the program's own, and its mode."""
         return {
-            str(path.relative_to(self.directory)): path.stat().st_mode
+            str(path.relative_to(self.directory)): path.lstat().st_mode
             for path in sorted(self.directory.rglob("*"))
-            if "opt/longshore" not in str(path) and path.is_file()
+            if "opt/longshore" not in str(path)
+            and (path.is_file() or path.is_symlink())
         }
 
 
@@ -97,6 +99,27 @@ def test_the_program_runs_from_where_the_unit_looks(installed: Target) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_programs_are_on_the_path(installed: Target, name: str) -> None:
+    link = installed.path(f"usr/local/bin/{name}")
+    assert link.readlink() == Path(f"/opt/longshore/bin/{name}")
+    assert installed.path(f"opt/longshore/bin/{name}").exists()
+
+
+def test_a_program_of_someone_else_s_stays_on_the_path(target: Target) -> None:
+    theirs = [target.path(f"usr/local/bin/{name}") for name in PROGRAMS]
+    for path in theirs:
+        path.unlink()
+    theirs[0].write_text("theirs")
+    theirs[1].symlink_to("/elsewhere/longshore")
+    done = target.run("--wheel", str(target.wheel))
+    assert done.returncode == 0, done.stderr
+    assert [f"{path} is not ours" in done.stderr for path in theirs] == [True, True]
+    target.run("--uninstall")
+    assert theirs[0].read_text() == "theirs"
+    assert theirs[1].readlink() == Path("/elsewhere/longshore")
 
 
 def test_the_manager_finds_nothing_wrong_with_what_is_installed(

@@ -1,23 +1,42 @@
-"""Where the daemon listens: `unix:PATH` or `HOST:PORT`."""
+"""Where a daemon listens: `unix:PATH` or `HOST:PORT`; and which one is meant."""
 
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 ENVIRONMENT = "LONGSHORE_ADDRESS"
 
+_OF_ROOT = "/run/longshore/longshored.sock"
+
 
 def default_address() -> str:
-    """The address of the environment, else the socket where a daemon would make it.
+    """The address of the environment, else the socket of a daemon that is near.
 
-    Root's daemon listens in /run/longshore; anyone else's in the user's
-    runtime directory.
+    A user's own daemon goes before root's, and root's is taken only by who may
+    connect to it: the members of its group.
     """
-    if given := os.environ.get(ENVIRONMENT):
+    return choose_address(os.environ, os.geteuid())
+
+
+def choose_address(
+    environment: Mapping[str, str],
+    user: int,
+    may: Callable[[str, int], bool] = os.access,
+) -> str:
+    """`default_address` for a user; `may` says what files let them do."""
+    if given := environment.get(ENVIRONMENT):
         return given
-    if os.geteuid() == 0:
-        return "unix:/run/longshore/longshored.sock"
-    runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/longshore-{os.geteuid()}"  # noqa: S108 - where the daemon makes it
-    return f"unix:{Path(runtime) / 'longshore' / 'longshored.sock'}"
+    own = _own_socket(environment, user)
+    is_ours = may(own, os.F_OK) or not may(_OF_ROOT, os.W_OK)
+    return f"unix:{own if is_ours else _OF_ROOT}"
+
+
+def _own_socket(environment: Mapping[str, str], user: int) -> str:
+    """Where the daemon of a user makes its socket."""
+    if user == 0:
+        return _OF_ROOT
+    runtime = environment.get("XDG_RUNTIME_DIR") or f"/tmp/longshore-{user}"  # noqa: S108 - where the daemon makes it
+    return str(Path(runtime) / "longshore" / "longshored.sock")
 
 
 def check_address(address: str) -> str:

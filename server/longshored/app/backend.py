@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..block.roots import Roots
 from ..clock import Clock
@@ -81,12 +82,21 @@ def open_backend(
 
 
 def check_roots(config: Config) -> None:
+    """Raise FIELD_INVALID unless there are some, and the store lies in none."""
     if not config.images.roots:
         raise field_invalid(
             "images.roots",
             "At least one directory with images is needed: --root DIR, "
             "LONGSHORE_IMAGES__ROOTS, or roots in section [images] of the file",
         )
+    state = config.store.directory
+    for root in config.images.roots:
+        if Path(os.path.realpath(state)).is_relative_to(os.path.realpath(root)):
+            raise field_invalid(
+                "store.directory",
+                f"{state} lies in {root}, a root of images, and the database would "
+                "be among them: it needs a directory outside every root",
+            )
 
 
 def settings_of(config: Config, meta: Meta) -> Settings:

@@ -3,13 +3,13 @@
 import argparse
 import asyncio
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from .. import __version__
-from ..clock import SystemClock
 from ..config.load import Loaded, load, shown
 from ..config.settings import LOG_FORMATS, LOG_LEVELS
 from ..config.sources import (
@@ -26,7 +26,10 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_PROBE_USAGE = 1
 
-# Flag of `serve` and `config`, setting behind it.
+# Longer lines are hard to read, however wide the terminal is.
+_WIDEST = 100
+
+# Flag, setting behind it.
 _SETTINGS = {
     "listen": ("--listen", "server.listen"),
     "state": ("--state", "store.directory"),
@@ -39,6 +42,7 @@ _SETTINGS = {
     "log_format": ("--log-format", "log.format"),
     "log_level": ("--log-level", "log.level"),
 }
+_PATHS = {"state", "root", "tls_cert", "tls_key", "tls_client_ca", "token_file"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -93,11 +97,13 @@ def _print(lines: Iterable[str]) -> int:
 
 def _serve(asked: argparse.Namespace) -> int:
     # grpc is dear to import; the other commands do without.
+    from .check import check_start
     from .daemon import Daemon
     from .logs import set_up_logs
     from .serve import serve
 
     config = _loaded(asked).config
+    check_start(config)
     manager = manager_of(os.environ, os.getpid())
     with closing(set_up_logs(config.log)):
         asyncio.run(serve(Daemon(config), manager, lambda: _loaded(asked).config))
@@ -116,41 +122,29 @@ def _show(asked: argparse.Namespace) -> int:
 
 
 def _explain(asked: argparse.Namespace) -> int:
-    from .explain import explained
+    from .explain import explained, explained_plainly
 
-    return _print(explained())
+    if asked.markdown:
+        return _print(explained())
+    width = min(shutil.get_terminal_size().columns, _WIDEST)
+    return _print(explained_plainly(width))
 
 
 def _check(asked: argparse.Namespace) -> int:
-    from ..service.tokens import Digester
-    from .backend import check_roots
-    from .credentials import read_credentials
-    from .daemon import listening
-    from .observe import observe
+    from .check import check, notes
 
     config = _loaded(asked).config
-    check_roots(config)
-    listening(config)
-    observe(config, SystemClock())
-    read_credentials(config, Digester())
-    return _print(["The settings are good"])
+    check(config)
+    return _print(["The settings are good", *notes(config)])
 
 
 def _probe(asked: argparse.Namespace) -> int:
     from .healthcheck import Tls, probe
+    from .nearest import nearest
 
     tls = Tls(asked.tls_ca, asked.tls_cert, asked.tls_key, asked.tls_name)
-    return probe(asked.address or _own_address(), asked.service, asked.timeout, tls)
-
-
-def _own_address() -> str:
-    """Where clients are told to look, else where a daemon started here listens: at
-    its socket, which wants no certificate, if it has one."""
-    if told := os.environ.get("LONGSHORE_ADDRESS"):
-        return told
-    file = [from_file(DEFAULT_FILE)] if DEFAULT_FILE.exists() else []
-    listen = load([*file, from_environment(os.environ)]).config.server.listen
-    return next((one for one in listen if one.startswith("unix:")), listen[0])
+    address = asked.address or nearest(os.environ, _file(None))
+    return probe(address, asked.service, asked.timeout, tls)
 
 
 def _loaded(asked: argparse.Namespace) -> Loaded:
@@ -158,21 +152,42 @@ def _loaded(asked: argparse.Namespace) -> Loaded:
 
 
 def _sources(asked: argparse.Namespace, environment: Mapping[str, str]) -> list[Source]:
-    sources = [from_environment(environment), from_flags(_flags(asked))]
-    if asked.config is not None:
-        return [from_file(asked.config), *sources]
-    if DEFAULT_FILE.exists():
-        return [from_file(DEFAULT_FILE), *sources]
-    return sources
+    later = [from_environment(environment), from_flags(_flags(asked))]
+    return [*_file(asked.config), *later]
+
+
+def _file(given: Path | None) -> list[Source]:
+    """The file that is given, else the system's if there is one that we may see."""
+    if given is not None:
+        return [from_file(given)]
+    is_there = os.access(DEFAULT_FILE, os.F_OK)
+    return [from_file(DEFAULT_FILE)] if is_there else []
 
 
 def _flags(asked: argparse.Namespace) -> dict[str, tuple[str, object]]:
-    used = {name: getattr(asked, name) for name in _SETTINGS}
-    return {
-        setting: (flag, used[name])
-        for name, (flag, setting) in _SETTINGS.items()
-        if used[name] is not None
+    # A command has the flags of the settings that matter to it.
+    used = {
+        name: value
+        for name in _SETTINGS
+        if (value := getattr(asked, name, None)) is not None
     }
+    return {
+        setting: (flag, _from_here(used[name]) if name in _PATHS else used[name])
+        for name, (flag, setting) in _SETTINGS.items()
+        if name in used
+    }
+
+
+def _from_here(given: str | list[str]) -> str | list[str]:
+    """Paths of the command line count from where it is typed; others have no here."""
+    if isinstance(given, list):
+        return [_absolute(one) for one in given]
+    return _absolute(given)
+
+
+def _absolute(path: str) -> str:
+    is_ready = not path or path.startswith(("/", "~"))
+    return path if is_ready else str(Path.cwd() / path)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -194,6 +209,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(show)
     show.set_defaults(command=_show)
     explain = actions.add_parser("explain", help="say what each setting is for")
+    explain.add_argument(
+        "--markdown", action="store_true", help="as the tables of the manual"
+    )
     explain.set_defaults(command=_explain)
     check = actions.add_parser("check", help="say what is wrong, if anything")
     _add_settings(check)
@@ -203,7 +221,8 @@ def _parser() -> argparse.ArgumentParser:
         "backup", help="copy the store to a file, also while the daemon serves"
     )
     backup.add_argument("target", type=Path, metavar="TARGET", help="a new file")
-    _add_settings(backup)
+    _add_file(backup)
+    _add_state(backup)
     backup.set_defaults(command=_back_up)
 
     _add_probe(commands.add_parser("probe", help="ask a daemon whether it serves"))
@@ -211,19 +230,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--config",
-        type=Path,
-        metavar="FILE",
-        help=f"TOML file with settings (default: {DEFAULT_FILE}, if it is there)",
-    )
+    _add_file(parser)
     parser.add_argument(
         "--listen",
         action="append",
         metavar="ADDRESS",
         help="unix:PATH or HOST:PORT; may be repeated",
     )
-    parser.add_argument("--state", metavar="DIR", help="where jobs are remembered")
+    _add_state(parser)
     parser.add_argument(
         "--root",
         action="append",
@@ -241,6 +255,19 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log-level", choices=LOG_LEVELS)
 
 
+def _add_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help=f"TOML file with settings (default: {DEFAULT_FILE}, if it is there)",
+    )
+
+
+def _add_state(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--state", metavar="DIR", help="where jobs are remembered")
+
+
 def _add_credentials(parser: argparse.ArgumentParser) -> None:
     for flag, text in {
         "--tls-cert": "PEM file; with it and its key all TCP is TLS",
@@ -253,7 +280,10 @@ def _add_credentials(parser: argparse.ArgumentParser) -> None:
 
 def _add_probe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "address", nargs="?", help="default: LONGSHORE_ADDRESS, else as configured"
+        "address",
+        nargs="?",
+        help="default: LONGSHORE_ADDRESS, else as configured, else the user's own "
+        "daemon or the system's",
     )
     parser.add_argument("--service", default="", help="one service; else the daemon")
     parser.add_argument("--timeout", type=float, default=2.0, metavar="SECONDS")

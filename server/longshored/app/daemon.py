@@ -11,7 +11,7 @@ import structlog
 from ..clock import Clock, SystemClock
 from ..config.settings import Config
 from ..drivers.registry import all_drivers
-from ..errors import field_invalid
+from ..errors import field_invalid, in_field
 from ..job.states import FINAL
 from ..service.around import Surrounded
 from ..service.callers import Guard
@@ -239,11 +239,12 @@ class Daemon:
 
 def listening(config: Config) -> tuple[Address, ...]:
     """The addresses to serve; raises for one that may not be open."""
-    addresses = tuple(parse_address(text) for text in config.server.listen)
-    if not addresses:
+    if not config.server.listen:
         raise field_invalid("server.listen", "At least one address is needed")
-    if tls_files(config) is None:
-        for address in addresses:
+    is_plain = tls_files(config) is None
+    with in_field("server"):
+        addresses = tuple(parse_address(text) for text in config.server.listen)
+        for address in addresses if is_plain else ():
             check_open(address, insecure=config.server.insecure)
     return addresses
 

@@ -12,6 +12,8 @@ from grpc_health.v1 import (  # type: ignore[import-untyped]  # ships no types
     health_pb2_grpc,
 )
 
+from .unreached import no_answer, unreachable
+
 _LAST_WORDS_SECONDS = 0.5
 
 # Instead of a file: the CAs that gRPC brings along.
@@ -53,8 +55,7 @@ def probe(address: str, service: str, timeout: float, tls: Tls = PLAIN) -> Exit:
         try:
             grpc.channel_ready_future(channel).result(timeout)
         except grpc.FutureTimeoutError:
-            why = _last_words(stub, request, tls)
-            return _say(Exit.CONNECT, f"Cannot connect to {address}: {why}")
+            return _say(Exit.CONNECT, _unreached(address, stub, request, tls))
         try:
             answer = stub.Check(request, timeout=timeout)
         except grpc.RpcError as error:
@@ -83,17 +84,25 @@ def _why(error: Any, service: str) -> str:
     return str(error.details())
 
 
-def _last_words(stub: Any, request: Any, tls: Tls) -> str:
+def _unreached(address: str, stub: Any, request: Any, tls: Tls) -> str:
+    if (reason := unreachable(address)) is not None:
+        return f"Nothing answers at {address}: {reason}"
+    return f"No daemon answers at {address}: {_last_words(address, stub, request, tls)}"
+
+
+def _last_words(address: str, stub: Any, request: Any, tls: Tls) -> str:
     """What a call says that does not wait, and what that may mean."""
     try:
         stub.Check(request, timeout=_LAST_WORDS_SECONDS)
     except grpc.RpcError as error:
-        said = str(error.details())
-    else:
-        return "it took too long"
-    if tls.ca is not None and tls.certificate is None and "closed" in said:
-        return f"{said}; does it want a certificate (--tls-cert, --tls-key)?"
-    return said
+        if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+            is_local = address.startswith("unix:")
+            return no_answer(
+                str(error.details()),
+                has_tls=is_local or tls.ca is not None,
+                has_certificate=is_local or tls.certificate is not None,
+            )
+    return "it took too long"
 
 
 def _say(code: Exit, text: str) -> Exit:

@@ -12,7 +12,7 @@ from collections import deque
 from typing import Any, TextIO
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 from ..config.settings import LogSettings
 
@@ -22,6 +22,9 @@ MOST_WAITING = 10_000
 
 # Between two writes: not felt by who reads the log, and tens of lines under load.
 LULL_SECONDS = 0.01
+
+
+_EMPTY: tuple[object, ...] = (None, "", (), [], {})
 
 
 class LogWriter:
@@ -138,9 +141,18 @@ def _renderer(settings: LogSettings, stream: TextIO) -> list[Processor]:
         settings.format == "auto" and stream.isatty()
     )
     if console:
-        return [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
+        return [_drop_empty, structlog.dev.ConsoleRenderer(colors=stream.isatty())]
     as_json = structlog.processors.JSONRenderer(serializer=_to_json)
     return [structlog.processors.dict_tracebacks, as_json]
+
+
+def _drop_empty(_: Any, __: str, event: EventDict) -> EventDict:
+    """Who reads lines looks for what is there; who parses them, for every field."""
+    return {
+        name: value
+        for name, value in event.items()
+        if name == "event" or value not in _EMPTY
+    }
 
 
 # Made once: json.dumps() with a default makes an encoder for every line.

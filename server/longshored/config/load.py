@@ -3,12 +3,13 @@
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
 from ..errors import ServiceError, Violation, field_invalid
-from .settings import LOG_FORMATS, LOG_LEVELS, ROLES, Config
+from .quantity import exact_duration
+from .settings import LOG_FORMATS, LOG_LEVELS, ROLES, Config, settings
 from .sources import Given, Source
+from .values import convert
 
 DEFAULT = "default"
 
@@ -18,18 +19,6 @@ _CHOICES = {
     "access.socket_role": ROLES,
     "access.insecure_role": ROLES,
 }
-_AT_LEAST_ONE = frozenset(
-    {
-        "server.most_calls",
-        "jobs.slots",
-        "jobs.slots_per_device",
-        "jobs.most_unfinished",
-        "watch.most",
-        "watch.most_per_client",
-    }
-)
-_TRUE = frozenset({"true", "yes", "on", "1"})
-_FALSE = frozenset({"false", "no", "off", "0"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +31,7 @@ class Loaded:
 
 def load(sources: Sequence[Source]) -> Loaded:
     """Lay the sources over the defaults; FIELD_INVALID has all that is wrong."""
-    known = dict(_settings())
+    known = dict(settings())
     given: dict[str, Given] = {}
     for source in sources:
         given.update(source)
@@ -54,22 +43,16 @@ def load(sources: Sequence[Source]) -> Loaded:
         except ServiceError as error:
             wrong.extend(error.violations)
     if wrong:
-        raise _invalid(wrong)
+        raise all_invalid(wrong)
     origins = {path: given[path].origin if path in given else DEFAULT for path in known}
     return Loaded(_build(values), origins)
 
 
-def _invalid(wrong: list[Violation]) -> ServiceError:
+def all_invalid(wrong: Sequence[Violation]) -> ServiceError:
+    """One error for all that is wrong; its message tells of the first."""
     error = field_invalid(wrong[0].field, wrong[0].description)
     error.violations = tuple(wrong)
     return error
-
-
-def _settings() -> Iterator[tuple[str, Any]]:
-    """Every setting and its type."""
-    for section, kind in get_type_hints(Config).items():
-        for key, type_ in get_type_hints(kind).items():
-            yield f"{section}.{key}", type_
 
 
 def _build(values: Mapping[str, Any]) -> Config:
@@ -86,86 +69,23 @@ def _build(values: Mapping[str, Any]) -> Config:
 
 def _value(path: str, given: Given, known: Mapping[str, Any]) -> Any:
     if path not in known:
-        raise field_invalid(
-            path, f"{given.origin}: no such setting{_nearest(path, known)}"
-        )
+        meant = given.meant or _nearest(path, known)
+        hint = f"; did you mean {meant}?" if meant else ""
+        raise field_invalid(path, f"{given.origin}: no such setting{hint}")
     try:
-        value = _convert(known[path], given.value)
+        value = convert(known[path], given.value)
     except (TypeError, ValueError) as error:
         raise field_invalid(path, f"{given.origin}: {error}") from error
-    _check(path, value, given.origin)
+    choices = _CHOICES.get(path, (value,))
+    if value not in choices:
+        allowed = f"must be one of {', '.join(choices)}"
+        raise field_invalid(path, f"{given.origin}: {allowed}, not {value!r}")
     return value
 
 
 def _nearest(path: str, known: Mapping[str, Any]) -> str:
     close = difflib.get_close_matches(path, known, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
-def _convert(type_: Any, raw: object) -> Any:
-    """The value in the setting's type; ValueError says what it must be."""
-    if get_origin(type_) is tuple:
-        return _texts(raw)
-    if type_ in (Path, Path | None):
-        return _path(_text(raw))
-    if type_ is bool:
-        return _bool(raw)
-    if type_ is str:
-        return _text(raw)
-    return _number(type_, raw)
-
-
-def _text(raw: object) -> str:
-    if not isinstance(raw, str) or not raw or "\0" in raw:
-        raise ValueError(f"must be text, not {raw!r}")
-    return raw
-
-
-def _texts(raw: object) -> tuple[str, ...]:
-    if isinstance(raw, str):
-        return tuple(part for part in (one.strip() for one in raw.split(",")) if part)
-    if not isinstance(raw, list | tuple):
-        raise ValueError(f"must be a list of texts, not {raw!r}")
-    return tuple(_text(one) for one in raw)
-
-
-def _path(text: str) -> Path:
-    path = Path(text).expanduser()
-    if not path.is_absolute():
-        raise ValueError(f"must be an absolute path, not {text!r}")
-    return path
-
-
-def _bool(raw: object) -> bool:
-    if isinstance(raw, bool):
-        return raw
-    if isinstance(raw, str) and raw.lower() in _TRUE | _FALSE:
-        return raw.lower() in _TRUE
-    raise ValueError(f"must be true or false, not {raw!r}")
-
-
-def _number(type_: Any, raw: object) -> int | float:
-    assert type_ in (int, float), "a setting of a type nobody converts"
-    if isinstance(raw, bool) or not isinstance(raw, int | float | str):
-        raise ValueError(f"must be a number, not {raw!r}")
-    if type_ is int and isinstance(raw, float):
-        raise ValueError(f"must be a whole number, not {raw!r}")
-    try:
-        number: int | float = type_(raw)
-    except ValueError as error:
-        raise ValueError(f"must be a number, not {raw!r}") from error
-    if not 0 <= number < float("inf"):
-        raise ValueError(f"must not be negative or endless, and is {raw!r}")
-    return number
-
-
-def _check(path: str, value: object, origin: str) -> None:
-    choices = _CHOICES.get(path)
-    if choices is not None and value not in choices:
-        allowed = ", ".join(choices)
-        raise field_invalid(path, f"{origin}: must be one of {allowed}, not {value!r}")
-    if path in _AT_LEAST_ONE and isinstance(value, int) and value < 1:
-        raise field_invalid(path, f"{origin}: must be at least 1, not {value}")
+    return close[0] if close else ""
 
 
 def shown(loaded: Loaded, *, origins: bool) -> Iterator[str]:
@@ -191,8 +111,12 @@ def toml(value: object) -> str:
             return "true" if value else "false"
         case tuple():
             return f"[{', '.join(toml(one) for one in value)}]"
-        case int() | float():
+        case int():
             return str(value)
+        case float():
+            # Every one is a time.
+            text = exact_duration(value)
+            return str(value) if text is None else f'"{text}"'
         case _:
             escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
             return f'"{escaped}"'

@@ -1,14 +1,37 @@
 """Every setting there is, with its default. Sections and keys are those of the file."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
+from typing import Annotated, Any, get_type_hints
 
 DAY = 86400.0
 
 LOG_FORMATS = ("auto", "json", "console")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 ROLES = ("none", "viewer", "operator", "admin")
+
+SYSTEM_ADDRESS = "unix:/run/longshore/longshored.sock"
+SYSTEM_STATE = Path("/var/lib/longshore")
+
+
+class Form(Enum):
+    """What a value must be beyond its type, in the words of an error."""
+
+    COUNT = "a whole number, 0 or more"
+    POSITIVE = "a whole number, 1 or more"
+    RATE = 'bytes a second: a whole number, 0 or more, or text such as "50MiB"'
+    SPAN = 'a time: seconds, or text such as "7d" or "1h30m"'
+    PATHS = "absolute paths"
+
+
+Count = Annotated[int, Form.COUNT]
+Positive = Annotated[int, Form.POSITIVE]
+Rate = Annotated[int, Form.RATE]
+Span = Annotated[float, Form.SPAN]
+Paths = Annotated[tuple[str, ...], Form.PATHS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +43,9 @@ class ServerSettings:
 
     listen: tuple[str, ...] = field(default_factory=lambda: (default_address(),))
     insecure: bool = False
-    most_calls: int = 1000
-    caller_calls_per_second: int = 0
-    stop_seconds: float = 10.0
+    most_calls: Positive = 1000
+    caller_calls_per_second: Count = 0
+    stop_seconds: Span = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +85,7 @@ class ImageSettings:
     `reflink`: images may share blocks, where their file system offers that.
     """
 
-    roots: tuple[str, ...] = ()
+    roots: Paths = ()
     reflink: bool = True
 
 
@@ -70,32 +93,32 @@ class ImageSettings:
 class JobSettings:
     """How many jobs, and how fast all of them and those on one device. 0: no limit."""
 
-    slots: int = 4
-    slots_per_device: int = 4
-    most_unfinished: int = 100_000
-    most_unfinished_per_caller: int = 0
-    speed_bytes_per_second: int = 0
-    iops: int = 0
-    device_speed_bytes_per_second: int = 0
-    device_iops: int = 0
+    slots: Positive = 4
+    slots_per_device: Positive = 4
+    most_unfinished: Positive = 100_000
+    most_unfinished_per_caller: Count = 0
+    speed_bytes_per_second: Rate = 0
+    iops: Count = 0
+    device_speed_bytes_per_second: Rate = 0
+    device_iops: Count = 0
 
 
 @dataclass(frozen=True, slots=True)
 class RetentionSettings:
-    """Seconds that finished jobs are kept, by outcome. 0: for ever."""
+    """How long finished jobs are kept, by outcome. 0: for ever."""
 
-    succeeded: float = 7 * DAY
-    failed: float = 30 * DAY
-    cancelled: float = 7 * DAY
+    succeeded: Span = 7 * DAY
+    failed: Span = 30 * DAY
+    cancelled: Span = 7 * DAY
 
 
 @dataclass(frozen=True, slots=True)
 class WatchSettings:
     """How many watches: of all, of one connection, and (0: no limit) of one caller."""
 
-    most: int = 10_000
-    most_per_client: int = 6_000
-    most_per_caller: int = 0
+    most: Positive = 10_000
+    most_per_client: Positive = 6_000
+    most_per_caller: Count = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,16 +158,23 @@ class Config:
     traces: TracesSettings = field(default_factory=TracesSettings)
 
 
+def settings() -> Iterator[tuple[str, Any]]:
+    """Every setting as "section.key", and its type."""
+    for section, kind in get_type_hints(Config).items():
+        for key, type_ in get_type_hints(kind, include_extras=True).items():
+            yield f"{section}.{key}", type_
+
+
 def default_state() -> Path:
     """/var/lib for the system's daemon, the XDG state directory for a user's."""
     if os.geteuid() == 0:
-        return Path("/var/lib/longshore")
+        return SYSTEM_STATE
     home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     return Path(home) / "longshore"
 
 
 def default_address() -> str:
     if os.geteuid() == 0:
-        return "unix:/run/longshore/longshored.sock"
+        return SYSTEM_ADDRESS
     runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/longshore-{os.geteuid()}"  # noqa: S108 - made 0750 and locked by `service.listen`
     return f"unix:{runtime}/longshore/longshored.sock"

@@ -1,16 +1,22 @@
 """Where settings come from: each source is a mapping of "section.key" to Given."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from ..errors import field_invalid
+from .settings import settings
 
 DEFAULT_FILE = Path("/etc/longshore/longshored.toml")
 
 _PREFIX = "LONGSHORE_"
 _SEPARATOR = "__"
+
+# Without a double underscore it is the key that a client shows.
+_OF_CLIENTS = frozenset({"LONGSHORE_TLS_KEY"})
 
 Raw = object
 """A value as a source has it: text from environment and flags, else TOML's types."""
@@ -18,10 +24,11 @@ Raw = object
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A value and where it was written."""
+    """A value and where it was written; for what is no setting, what was meant."""
 
     value: Raw
     origin: str
+    meant: str = ""
 
 
 Source = Mapping[str, Given]
@@ -48,14 +55,38 @@ def from_file(path: Path) -> Source:
 
 
 def from_environment(environment: Mapping[str, str]) -> Source:
-    """LONGSHORE_SECTION__KEY; other variables of ours have no double underscore."""
+    """LONGSHORE_SECTION__KEY; other variables of ours have no double underscore.
+
+    A variable that is a setting but for its underscores is kept under its own name,
+    which is no setting. All others are someone else's, and passed over.
+    """
     given: dict[str, Given] = {}
     for name, value in environment.items():
-        if name.startswith(_PREFIX) and _SEPARATOR in name:
+        if meant := _meant(name):
+            given[name] = Given(value, "environment", meant)
+        elif name.startswith(_PREFIX) and _SEPARATOR in name:
             section, _, key = name.removeprefix(_PREFIX).partition(_SEPARATOR)
             path = f"{section.lower()}.{key.lower()}"
             given[path] = Given(value, f"environment {name}")
     return given
+
+
+def _meant(name: str) -> str:
+    """The variable of a setting that this one is not, but for its underscores."""
+    if not name.startswith(_PREFIX) or name in _OF_CLIENTS:
+        return ""
+    meant = _variables().get(_joined(name), "")
+    return "" if name.upper() == meant else meant
+
+
+@cache
+def _variables() -> Mapping[str, str]:
+    names = (path.upper().replace(".", _SEPARATOR) for path, _ in settings())
+    return {_joined(_PREFIX + name): _PREFIX + name for name in names}
+
+
+def _joined(name: str) -> str:
+    return re.sub("_+", "_", name.upper())
 
 
 def from_flags(flags: Mapping[str, tuple[str, Raw]]) -> Source:

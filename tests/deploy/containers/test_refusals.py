@@ -26,7 +26,8 @@ def test_missing_images(harbour: Harbour) -> None:
     assert images[1].endswith("/srv/images")
     assert harbour.refused(volumes=(*state, *sockets)) == (
         1,
-        "longshored: root: /srv/images cannot be opened: No such file or directory",
+        "longshored: images.roots: /srv/images cannot be opened: "
+        "No such file or directory",
     )
 
 
