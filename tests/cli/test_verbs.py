@@ -136,7 +136,7 @@ def test_options_are_set_and_told(server: FakeServer, cli: Cli) -> None:
     assert updated(server).options == options
     assert shown.out == (
         "a  RUNNING  rate=50MiB burst=1MiB iops=10 burst-iops=5 priority=-3 "
-        "auto-finalize=false auto-dismiss=1h 30m\n"
+        "auto-finalize=false auto-dismiss=1h30m\n"
     )
 
 
