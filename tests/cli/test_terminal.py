@@ -122,18 +122,19 @@ def test_without_rich_there_are_plain_lines_and_a_hint(
     assert "\x1b" not in terminal.text
 
 
-def test_the_first_ctrl_c_asks_the_job_to_end(server: FakeServer) -> None:
+def test_the_first_ctrl_c_cancels_the_job(server: FakeServer) -> None:
     with pull(server) as terminal:
         terminal.sees("RUNNING")
         terminal.ctrl_c()
-        terminal.sees("asking the job to end")
+        terminal.sees("cancelling the job; Ctrl-C twice more stops waiting for its end")
         server.wait_for(lambda fake: bool(fake.called("CancelJob")))
         finish(server, "CANCELLED")
         assert terminal.end() == Exit.CANCELLED
     assert len(server.called("CancelJob")) == 1
 
 
-def test_the_third_ctrl_c_leaves_the_job_to_itself(server: FakeServer) -> None:
+def test_the_third_ctrl_c_stops_the_waiting(server: FakeServer) -> None:
+    server.answers["CancelJob"] = job_service_pb2.CancelJobResponse()
     with pull(server) as terminal:
         terminal.sees("RUNNING")
         terminal.ctrl_c()
@@ -143,7 +144,8 @@ def test_the_third_ctrl_c_leaves_the_job_to_itself(server: FakeServer) -> None:
         terminal.sees("Ctrl-C once more")
         terminal.ctrl_c()
         assert terminal.end() == Exit.DETACHED
-    assert "the job goes on: longshore wait made" in terminal.text
+    left = "stopped waiting; the job is being cancelled: longshore wait made"
+    assert left in terminal.text
     shown, hidden = "\x1b[?25h", "\x1b[?25l"
     assert terminal.text.rindex(shown) > terminal.text.rindex(hidden)
     assert len(server.called("CancelJob")) == 1
@@ -169,6 +171,7 @@ def test_a_daemon_that_is_slow_does_not_hold_up_the_ladder(server: FakeServer) -
         terminal.ctrl_c()
         assert terminal.end() == Exit.DETACHED
         answered.set()
+    assert "stopped waiting; the daemon has not answered yet" in terminal.text
 
 
 def test_a_cancel_that_is_refused_is_told(server: FakeServer) -> None:
@@ -177,7 +180,7 @@ def test_a_cancel_that_is_refused_is_told(server: FakeServer) -> None:
     with pull(server) as terminal:
         terminal.sees("RUNNING")
         terminal.ctrl_c()
-        terminal.sees("it could not be asked: You may not")
+        terminal.sees("the job was not cancelled and goes on: You may not")
         finish(server)
         assert terminal.end() == Exit.DONE
 

@@ -25,8 +25,8 @@ MEANINGS = {
     Exit.CONFLICT: "target busy, wrong state, or changed by someone else",
     Exit.UNREACHABLE: "the daemon was not reached",
     Exit.NOT_ALLOWED: "not authenticated, or not allowed",
-    Exit.TIMEOUT: "waited long enough; the job goes on",
-    Exit.DETACHED: "left by Ctrl-C; the job goes on",
+    Exit.TIMEOUT: "waited long enough; that alone ends no job",
+    Exit.DETACHED: "Ctrl-C stopped the waiting; only that of pull --wait cancels a job",
 }
 
 

@@ -144,9 +144,15 @@ def add_submits(commands: Any) -> None:
     ways.add_argument(
         "--wait",
         action="store_true",
-        help="wait for the end of the job; Ctrl-C cancels it, three times detaches",
+        help="wait for the end of the job; Ctrl-C cancels it, twice more stops waiting "
+        "for its end",
     )
-    ways.add_argument("--detach", action="store_true", help="do not wait (the default)")
+    ways.add_argument(
+        "--detach",
+        action="store_true",
+        help="do not wait (the default): the job runs by itself, and Ctrl-C of a later "
+        "longshore wait does not cancel it",
+    )
     wait_arguments(pull)
 
     plan = command(
@@ -285,7 +291,7 @@ def add_queries(commands: Any) -> None:
         commands,
         "wait",
         "waiting:wait",
-        "wait for the end of a job; Ctrl-C leaves it to itself",
+        "wait for the end of a job; Ctrl-C stops the waiting, not the job",
         "wait JOB --timeout 1h\nwait JOB --for paused",
     )
     job_argument(wait)

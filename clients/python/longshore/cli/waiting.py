@@ -16,7 +16,7 @@ from .connect import Daemon, find
 from .display import Display, display
 from .exits import CommandError, Exit
 from .failures import of_job
-from .ladder import Ladder
+from .ladder import GOES_ON, Ladder
 from .output import Printer, say
 
 # How often the daemon is asked to tell progress.
@@ -35,15 +35,16 @@ def follow(
         with notice, climb, alarm(args["timeout"], watch) as is_late:
             last = last_word(watch, shown)
     except KeyboardInterrupt:
-        return gave_up(handle, Exit.DETACHED)
+        return gave_up(handle, Exit.DETACHED, GOES_ON)
     finally:
         shown.close()
     if last is not None and last.HasField("end_time"):
         return ended(last, args)
+    fate = GOES_ON if ladder is None else ladder.fate
     if ladder is not None and ladder.is_left:
-        return gave_up(handle, Exit.DETACHED)
+        return gave_up(handle, Exit.DETACHED, fate)
     if is_late():
-        return gave_up(handle, Exit.TIMEOUT)
+        return gave_up(handle, Exit.TIMEOUT, fate)
     raise CommandError(
         f"job {handle.job_id} is not there any more; nobody knows how it ended",
         Exit.FAILED,
@@ -109,9 +110,9 @@ def alarm(seconds: float | None, watch: Watch) -> Iterator[Callable[[], bool]]:
             timer.cancel()
 
 
-def gave_up(handle: JobHandle, code: Exit) -> Exit:
-    why = "left it" if code is Exit.DETACHED else "waited long enough"
-    say(f"{why}; the job goes on: longshore wait {handle.job_id}")
+def gave_up(handle: JobHandle, code: Exit, fate: str) -> Exit:
+    why = "stopped waiting" if code is Exit.DETACHED else "waited long enough"
+    say(f"{why}; {fate}: longshore wait {handle.job_id}")
     return code
 
 
