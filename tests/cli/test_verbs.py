@@ -40,15 +40,66 @@ def test_a_verb_is_one_call_and_one_line(
     server: FakeServer, cli: Cli, verb: str, method: str
 ) -> None:
     server.put("a")
-    shown = cli(verb, "a")
-    assert (shown.code, shown.out) == (Exit.DONE, "a  RUNNING\n")
+    shown = cli("-q", verb, "a")
+    assert (shown.code, shown.out) == (Exit.DONE, "a\n")
     assert [request.job_id for request in server.called(method)] == ["a"]
 
 
-def test_a_wish_that_is_not_reached_yet_is_told(server: FakeServer, cli: Cli) -> None:
-    wish = job_pb2.JobWish(action=job_pb2.JOB_ACTION_PAUSE)
-    server.put("a", wanted=[wish])
-    assert cli("pause", "a").out == "a  RUNNING  pause asked\n"
+PAUSED = job_pb2.JobPause(reason="paused")
+LUNCH = job_pb2.JobPause(reason="lunch")
+WINDOW = job_pb2.JobPause(reason="outside its windows")
+STALE = job_pb2.JobPending(
+    reason=job_pb2.PENDING_REASON_PAUSED, message="Paused: paused"
+)
+
+
+@pytest.mark.parametrize(
+    ("verb", "state", "more"),
+    [
+        ("pause", "RUNNING", {"pauses": [LUNCH]}),
+        ("resume", "PAUSED", {}),
+        ("resume", "QUEUED", {"pending": STALE}),
+        ("cancel", "ABORTING", {}),
+        ("complete", "READY", {}),
+        ("finalize", "PENDING", {}),
+    ],
+)
+def test_a_wish_that_is_not_reached_yet_is_told(
+    server: FakeServer, cli: Cli, verb: str, state: str, more: dict[str, Any]
+) -> None:
+    action = job_pb2.JobAction.Value(f"JOB_ACTION_{verb.upper()}")
+    server.put("a", state, wanted=[job_pb2.JobWish(action=action)], **more)
+    assert cli(verb, "a").out == f"a  {state}  {verb} asked\n"
+
+
+@pytest.mark.parametrize(
+    ("verb", "state", "more", "said"),
+    [
+        ("pause", "PAUSED", {"pauses": [PAUSED]}, "paused"),
+        ("pause", "PAUSED", {"pauses": [LUNCH]}, "paused: lunch"),
+        ("pause", "QUEUED", {"pauses": [PAUSED], "pending": STALE}, "paused"),
+        ("resume", "RUNNING", {}, "not paused"),
+        ("resume", "PAUSED", {"pauses": [WINDOW]}, "resumed; outside its windows"),
+        ("finalize", "SUCCEEDED", {}, "finalized"),
+        ("dismiss", "CANCELLED", {}, "dismissed"),
+    ],
+)
+def test_a_wish_that_is_reached_is_told(
+    server: FakeServer,
+    cli: Cli,
+    verb: str,
+    state: str,
+    more: dict[str, Any],
+    said: str,
+) -> None:
+    server.put("a", state, **more)
+    assert cli(verb, "a").out == f"a  {state}  {said}\n"
+
+
+def test_a_dismiss_that_is_repeated_names_the_job(server: FakeServer, cli: Cli) -> None:
+    server.put("abcd")
+    server.answers["DismissJob"] = job_service_pb2.DismissJobResponse()
+    assert cli("dismiss", "abcd").out == "abcd  dismissed\n"
 
 
 def test_comments_and_modes_are_sent(server: FakeServer, cli: Cli) -> None:
@@ -83,7 +134,7 @@ def test_one_that_fails_does_not_keep_the_others(server: FakeServer, cli: Cli) -
     server.put("aaaa")
     server.put("cccc")
     shown = cli("pause", "aaaa", "bbbb", "cccc")
-    assert shown.lines == ["aaaa  RUNNING", "cccc  RUNNING"]
+    assert shown.lines == ["aaaa  RUNNING  paused", "cccc  RUNNING  paused"]
     assert shown.err.startswith("error: bbbb: no job bbbb")
     assert shown.code == Exit.USAGE
 

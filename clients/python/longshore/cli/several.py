@@ -24,12 +24,15 @@ def each(
     with Daemon(args) as daemon, Printer.of(args).sheet(len(named)) as put:
         for word in named:
             try:
-                job = ask(find(daemon, word))
+                handle = find(daemon, word)
+                job = ask(handle)
             except (ServiceError, CommandError) as error:
                 if len(named) == 1:
                     raise
                 worst = max(worst, _report(word, error))
             else:
+                # A dismiss that is repeated may answer nothing.
+                job.job_id = handle.job_id
                 put(job, lines(job), job.job_id)
     return worst
 

@@ -19,28 +19,54 @@ from .output import Printer
 from .policies import error_policy, instant, on_error, window, window_text
 
 
-def each(args: Arguments, ask: Callable[[JobHandle], job_pb2.Job]) -> Exit:
-    return several.each(args, ask, lambda job: [line_of(job)])
+def each(args: Arguments, verb: str, ask: Callable[[JobHandle], job_pb2.Job]) -> Exit:
+    return several.each(args, ask, lambda job: [line_of(job, verb)])
 
 
-def line_of(job: job_pb2.Job) -> str:
-    """What has become of a job, or what is asked of it."""
-    asked = ", ".join(words.action(wish.action) for wish in job.wanted)
-    remark = words.remark(job) or (f"{asked} asked" if asked else "")
-    return f"{job.job_id}  {words.state(job)}  {remark}".rstrip()
+def line_of(job: job_pb2.Job, verb: str) -> str:
+    """What is so of a job now that a verb was accepted."""
+    state = words.state(job) if job.state else ""
+    return "  ".join(filter(None, [job.job_id, state, outcome(job, verb)]))
+
+
+def outcome(job: job_pb2.Job, verb: str) -> str:
+    """What was asked and is not reached yet, else what is reached."""
+    if verb == "dismiss":
+        return "dismissed"
+    if any(words.action(wish.action) == verb for wish in job.wanted):
+        return f"{verb} asked"
+    remark = words.remark(job)
+    match verb:
+        case "pause":
+            return _paused(job)
+        case "resume" if job.state == job_pb2.JOB_STATE_RUNNING:
+            return "not paused"
+        case "resume":
+            return f"resumed; {remark}" if remark else "resumed"
+        case "finalize" if job.state == job_pb2.JOB_STATE_SUCCEEDED:
+            return "finalized"
+        case _:
+            return remark
+
+
+def _paused(job: job_pb2.Job) -> str:
+    # Without a comment the daemon's reason is this very word.
+    reasons = [pause.reason for pause in job.pauses if pause.reason != "paused"]
+    return f"paused: {'; '.join(reasons)}" if reasons else "paused"
 
 
 def pause(args: Arguments) -> Exit:
-    return each(args, lambda handle: handle.pause(args["comment"]))
+    return each(args, "pause", lambda handle: handle.pause(args["comment"]))
 
 
 def resume(args: Arguments) -> Exit:
-    return each(args, JobHandle.resume)
+    return each(args, "resume", JobHandle.resume)
 
 
 def cancel(args: Arguments) -> Exit:
     return each(
         args,
+        "cancel",
         lambda handle: handle.cancel(
             args["comment"], wait=args["wait"], force=args["force"]
         ),
@@ -53,15 +79,15 @@ def complete(args: Arguments) -> Exit:
         if args["keep_copy"]
         else job_service_pb2.COMPLETION_MODE_SWITCH
     )
-    return each(args, lambda handle: handle.complete(mode))
+    return each(args, "complete", lambda handle: handle.complete(mode))
 
 
 def finalize(args: Arguments) -> Exit:
-    return each(args, JobHandle.finalize)
+    return each(args, "finalize", JobHandle.finalize)
 
 
 def dismiss(args: Arguments) -> Exit:
-    return each(args, JobHandle.dismiss)
+    return each(args, "dismiss", JobHandle.dismiss)
 
 
 def change(args: Arguments) -> Exit:
