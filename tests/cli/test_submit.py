@@ -276,3 +276,19 @@ def test_a_plan_that_cannot_be_is_a_conflict(server: FakeServer, cli: Cli) -> No
     assert shown.code == Exit.CONFLICT
     assert "in the way: pid 42 (qemu-system)" in shown.out
     assert "obstacle: busy" in shown.out
+    assert "refused now; with --on-conflict queue as soon as nobody is" in shown.out
+
+
+def test_a_plan_that_no_queue_helps_is_never(server: FakeServer, cli: Cli) -> None:
+    broken = Refusal(Code.FAILED_PRECONDITION, "IMAGE_INVALID", "corrupt").status()
+    planned(server, obstacles=[broken])
+    assert "never, as things are" in cli("plan", "pull", "/top.qcow2").out
+
+
+def test_a_plan_that_may_lack_space_says_so(server: FakeServer, cli: Cli) -> None:
+    full = "The pull takes up to 1073741824 bytes, and there are 2048 bytes free"
+    tight = Refusal(Code.RESOURCE_EXHAUSTED, "NO_SPACE", full).status()
+    planned(server, queue_position=0, obstacles=[tight])
+    shown = cli("plan", "pull", "/top.qcow2").out
+    assert "at once, but may lack space" in shown
+    assert "takes up to 1 GiB, and there are 2 KiB free" in shown

@@ -15,10 +15,11 @@ from ..errors import (
     TargetBusy,
     from_status,
 )
+from ..units import format_size
 from ..v1 import job_pb2
 from .exits import Exit
 from .table import one_line
-from .words import place
+from .words import place, short_sizes
 
 _CODES = {
     grpc.StatusCode.INVALID_ARGUMENT: Exit.USAGE,
@@ -79,7 +80,8 @@ def unreachable(text: str) -> str:
 
 
 def service_line(error: ServiceError) -> str:
-    shown = _with_reason(error.message + facts(error), error.reason)
+    said = short_sizes(error.message) + facts(error)
+    shown = _with_reason(said, error.reason)
     if isinstance(error, InvalidRequest) and len(error.field_violations) > 1:
         fields = "; ".join(
             f"{field.field}: {field.description}" for field in error.field_violations
@@ -97,7 +99,8 @@ def service_line(error: ServiceError) -> str:
 def of_job(job: job_pb2.Job) -> str:
     """Why a job has not succeeded, told as an error of a call is."""
     error = from_status(job.error)
-    return one_line(job.error.message if error is None else service_line(error))
+    said = short_sizes(job.error.message) if error is None else service_line(error)
+    return one_line(said)
 
 
 # Said by the message, or for programs only.
@@ -107,11 +110,17 @@ _UNSAID = {"firstField", "errno", "allowedActions", "permission", "requestId", "
 def facts(error: ServiceError) -> str:
     """What the message does not say itself: which file, which value."""
     said = [
-        f"{key}={place(value)}"
+        f"{key}={_value(key, value)}"
         for key, value in sorted(error.metadata.items())
         if key not in _UNSAID and value and value not in error.message
     ]
     return f" ({', '.join(said)})" if said else ""
+
+
+def _value(key: str, value: str) -> str:
+    if key in ("needed", "available") and value.isdecimal():
+        return format_size(int(value))
+    return place(value)
 
 
 def _with_reason(message: str, reason: str) -> str:

@@ -177,7 +177,8 @@ def history(job: job_pb2.Job) -> Iterator[str]:
     for step in job.history:
         when = words.clock_time(step.transition_time)
         actor = f" ({step.actor})" if step.actor else ""
-        yield f"{when}  {words.state_name(step.state):<9}  {step.reason}{actor}"
+        reason = words.short_sizes(step.reason)
+        yield f"{when}  {words.state_name(step.state):<9}  {reason}{actor}"
 
 
 def explain(args: Arguments) -> Exit:
@@ -225,7 +226,8 @@ def since(job: job_pb2.Job) -> str:
 def reasons(job: job_pb2.Job, blocker: job_pb2.Job | None) -> Iterator[tuple[str, str]]:
     last = job.history[-1] if job.history else None
     if last is not None and last.reason:
-        yield "because", f"{last.reason} ({last.actor})" if last.actor else last.reason
+        reason = words.short_sizes(last.reason)
+        yield "because", f"{reason} ({last.actor})" if last.actor else reason
     if job.HasField("pending"):
         yield "waits", words.pending(job.pending)
         yield "for", words.place(job.pending.node_uri)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from .. import requests
 from ..client import Client, JobHandle
+from ..errors import NoSpace, ServiceError, TargetBusy, from_status
 from ..units import format_size
 from ..v1 import (
     image_pb2,
@@ -149,11 +150,21 @@ def plan_lines(plan: job_plan_pb2.JobPlan) -> Iterator[str]:
         for holder in held.conflicts:
             yield f"  in the way: {words.holder(holder)}"
     for status in plan.obstacles:
-        yield f"obstacle: {status.message}"
+        yield f"obstacle: {words.short_sizes(status.message)}"
 
 
 def starts(plan: job_plan_pb2.JobPlan) -> str:
+    found = [from_status(status) for status in plan.obstacles]
     if not plan.HasField("queue_position"):
-        return "never, as things are" if plan.obstacles else ""
+        return _never(found) if found else ""
     place = plan.queue_position
-    return "at once" if place == 0 else f"after {place} others"
+    when = "at once" if place == 0 else f"after {place} others"
+    is_tight = any(isinstance(obstacle, NoSpace) for obstacle in found)
+    return f"{when}, but may lack space" if is_tight else when
+
+
+def _never(found: list[ServiceError | None]) -> str:
+    """Of a job that would be refused now; one that only has to wait may queue."""
+    if all(isinstance(obstacle, TargetBusy | NoSpace) for obstacle in found):
+        return "refused now; with --on-conflict queue as soon as nobody is in the way"
+    return "never, as things are"

@@ -1,5 +1,6 @@
 """Values of a job in words for people. Pure; `now` is an argument."""
 
+import re
 import time
 from urllib.parse import unquote
 
@@ -65,6 +66,14 @@ def size(count: int) -> str:
     """As `qemu-img info` has it: 1.5 GiB (1610612736 bytes)."""
     short = format_size(count)
     return short if count < 1024 else f"{short} ({count} bytes)"
+
+
+_BYTES = re.compile(r"\b[0-9]{4,18} bytes\b")
+
+
+def short_sizes(text: str) -> str:
+    """A message of the daemon with its bytes as people count them."""
+    return _BYTES.sub(lambda found: format_size(int(found[0].split()[0])), text)
 
 
 # Where all work of a job's own is done. Others may have counted all of it and still
@@ -209,12 +218,12 @@ def _asked_for(info: job_info_pb2.JobInfo) -> str:
 def remark(job: job_pb2.Job) -> str:
     """Why a job is not running, or why it ended, in a few words."""
     if job.HasField("end_time"):
-        return job.error.message
+        return short_sizes(job.error.message)
     if job.HasField("pending"):
         return pending(job.pending)
     # A cancel goes past the pauses, and is what it is about now.
     if job.pauses and job.state != job_pb2.JOB_STATE_ABORTING:
-        return "; ".join(pause.reason for pause in job.pauses)
+        return short_sizes("; ".join(pause.reason for pause in job.pauses))
     if job.state == job_pb2.JOB_STATE_PENDING and job.options.auto_finalize:
         return ""
     return _WAITS.get(job.state, job.error.message)
