@@ -80,7 +80,7 @@ def test_a_beginning_of_two_names_both(server: FakeServer, cli: Cli) -> None:
     server.put("job-two")
     shown = cli("get", "job-")
     assert shown.code == Exit.USAGE
-    assert "beginning of 2 jobs: job-two, job-one" in shown.err
+    assert "may be any of 2 jobs: job-two, job-one" in shown.err
 
 
 def test_a_whole_id_that_is_also_a_beginning_is_itself(

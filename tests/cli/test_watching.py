@@ -12,6 +12,9 @@ from tests.cli.conftest import Cli
 from tests.support.fakeserver import FakeServer
 from tests.support.jobs import job, progress, running
 from tests.support.refusals import Code, Refusal
+from tests.support.shell import Terminal
+
+UUID = "01a1f9fc-46c0-7c93-89ea-87fec0ce57a4"
 
 
 def ended(server: FakeServer) -> None:
@@ -127,3 +130,15 @@ def test_a_board_keeps_what_has_not_ended() -> None:
 )
 def test_what_does_not_fit_is_counted(height: int | None, shown: list[str]) -> None:
     assert fitting(["a", "b", "c"], height) == shown
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("columns", "shown"), [(80, "…c0ce57a4"), (120, UUID)])
+def test_ids_of_a_watch_are_short_on_a_narrow_terminal(
+    server: FakeServer, columns: int, shown: str
+) -> None:
+    server.put(UUID, "SUCCEEDED")
+    words = ("-s", server.address, "watch", UUID)
+    with Terminal(*words, columns=columns) as terminal:
+        assert terminal.end() == Exit.DONE
+    assert f"  {shown}  SUCCEEDED" in terminal.text

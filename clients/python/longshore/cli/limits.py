@@ -3,7 +3,6 @@
 import itertools
 import re
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from ..client import Client
 from ..units import format_rate, format_size
@@ -14,6 +13,7 @@ from .arguments import Arguments
 from .connect import Daemon
 from .exits import CommandError, Exit
 from .output import Printer
+from .paths import absolute
 from .table import Column, Cut
 from .verbs import RATES, asked, values
 
@@ -71,8 +71,7 @@ def _asked(options: Sequence[str]) -> tuple[rate_limit_pb2.RateLimit, list[str]]
 
 def _scope(word: str) -> str:
     """A device by its number, or an image on it by its absolute path."""
-    is_whole = _DEVICE.fullmatch(word) or "://" in word
-    return word if is_whole else str(Path.cwd() / word)
+    return word if _DEVICE.fullmatch(word) else absolute(word)
 
 
 def _group(daemon: Client, group_id: str) -> job_service_pb2.UpdateJobGroupResponse:

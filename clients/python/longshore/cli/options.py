@@ -136,7 +136,11 @@ def wait_arguments(parser: argparse.ArgumentParser) -> None:
 
 def job_argument(parser: argparse.ArgumentParser, **more: Any) -> None:
     parser.add_argument(
-        "job", metavar="JOB", help="its id, or an unambiguous beginning", **more
+        "job",
+        metavar="JOB",
+        help="its id, an unambiguous beginning or end of it (4 characters at least), "
+        "or the path of the image that it changes",
+        **more,
     )
 
 

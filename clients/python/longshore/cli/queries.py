@@ -14,9 +14,10 @@ from ..v1 import job_pb2, job_progress_pb2, watch_pb2
 from ..watch import selector
 from . import output, several, words
 from .arguments import Arguments
-from .connect import PAGE, Daemon, find
+from .connect import Daemon
 from .exits import CommandError, Exit
 from .failures import of_job
+from .lookup import PAGE, find, short_id
 from .output import Printer
 from .table import Column, Cut
 
@@ -31,7 +32,7 @@ def columns(now: float) -> list[Column]:
         return words.age(now - job.create_time.ToNanoseconds() / 1e9)
 
     return [
-        Column("JOB", lambda job: job.job_id),
+        Column("JOB", lambda job: job.job_id, short=short_id),
         Column("KIND", lambda job: job.job_type, drop=5),
         Column("STATE", words.state, color=words.state_color),
         Column("DONE", words.percent, is_number=True),

@@ -7,9 +7,10 @@ from ..client import JobHandle
 from ..errors import ServiceError
 from ..v1 import job_pb2
 from .arguments import Arguments
-from .connect import Daemon, find
+from .connect import Daemon
 from .exits import CommandError, Exit
 from .failures import explain
+from .lookup import find
 from .output import Printer
 
 

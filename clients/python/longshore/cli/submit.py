@@ -1,6 +1,7 @@
 """Commands that start jobs, and the plan of one."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from .. import requests
@@ -19,6 +20,7 @@ from .arguments import Arguments
 from .connect import Daemon, image, links
 from .exits import CommandError, Exit
 from .ladder import Ladder
+from .lookup import predecessor
 from .output import Printer, say
 from .policies import error_policy, instant, window
 from .waiting import follow
@@ -39,9 +41,10 @@ def pull(args: Arguments) -> Exit:
         labels=dict(args["label"]),
         request_id=args["request_id"],
         on_conflict=_ON_CONFLICT[args["on_conflict"]],
-        after=tuple(args["after"]),
     )
     with Daemon(args) as daemon:
+        after = tuple(predecessor(daemon, word) for word in args["after"])
+        submit = replace(submit, after=after)
         handle = daemon.create(pull_info(daemon, args), submit)
         announce(args, handle)
         if not args["wait"]:

@@ -12,8 +12,9 @@ from ..units import format_size, parse_duration, parse_rate, parse_size
 from ..v1 import job_options_pb2, job_pb2, job_service_pb2
 from . import several, words
 from .arguments import Arguments
-from .connect import Daemon, find
+from .connect import Daemon
 from .exits import CommandError, Exit
+from .lookup import find
 from .options import ON_ERROR
 from .output import Printer
 from .policies import error_policy, instant, on_error, window, window_text

@@ -12,11 +12,12 @@ from ..v1 import job_pb2
 from ..watch import Event, Progress, Resynced, Snapshot
 from . import queries, words
 from .arguments import Arguments
-from .connect import Daemon, find
+from .connect import Daemon
 from .display import Display, display
 from .exits import CommandError, Exit
 from .failures import of_job
 from .ladder import GOES_ON, Ladder
+from .lookup import find
 from .output import Printer, say
 
 # How often the daemon is asked to tell progress.
