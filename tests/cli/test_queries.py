@@ -5,6 +5,7 @@ import json
 import pytest
 
 from longshore.cli.exits import Exit
+from longshore.cli.lookup import ACTIVE
 from longshore.v1 import job_pb2, job_service_pb2, node_pb2
 from tests.cli.conftest import Cli
 from tests.support.fakeserver import FakeServer
@@ -19,6 +20,28 @@ def test_a_list_asks_for_what_was_selected(server: FakeServer, cli: Cli) -> None
     assert request.states == [job_pb2.JOB_STATE_RUNNING]
     assert dict(request.selector.labels) == {"vm": "web"}
     assert list(request.selector.job_types) == ["block.*"]
+
+
+def test_states_may_be_named_by_comma(server: FakeServer, cli: Cli) -> None:
+    cli("list", "--state", "running,paused", "--state", "queued")
+    (request,) = server.called("ListJobs")
+    names = [job_pb2.JobState.Name(state) for state in request.states]
+    assert names == ["JOB_STATE_RUNNING", "JOB_STATE_PAUSED", "JOB_STATE_QUEUED"]
+
+
+def test_a_list_may_be_of_what_has_not_ended(server: FakeServer, cli: Cli) -> None:
+    cli("list", "--active")
+    (request,) = server.called("ListJobs")
+    assert set(request.states) == set(ACTIVE)
+    assert cli("list", "--active", "--state", "paused").code == Exit.USAGE
+
+
+def test_several_are_explained(server: FakeServer, cli: Cli) -> None:
+    server.put("abcd")
+    server.put("efgh", "PAUSED")
+    shown = cli("explain", "abcd", "efgh")
+    assert "abcd (block.pull) is RUNNING" in shown.out
+    assert "\n\nefgh (block.pull) is PAUSED" in shown.out
 
 
 def test_a_list_in_a_pipe_has_every_column(server: FakeServer, cli: Cli) -> None:

@@ -135,7 +135,7 @@ def test_one_that_fails_does_not_keep_the_others(server: FakeServer, cli: Cli) -
     server.put("cccc")
     shown = cli("pause", "aaaa", "bbbb", "cccc")
     assert shown.lines == ["aaaa  RUNNING  paused", "cccc  RUNNING  paused"]
-    assert shown.err.startswith("error: bbbb: no job bbbb")
+    assert shown.err.startswith("error: no job bbbb")
     assert shown.code == Exit.USAGE
 
 
@@ -146,7 +146,7 @@ def test_a_get_of_one_that_is_not_there_shows_the_others(
     server.put("cccc")
     shown = cli("get", "aaaa", "bbbb", "cccc", "-o", "json")
     assert [job["jobId"] for job in json.loads(shown.out)] == ["aaaa", "cccc"]
-    assert shown.err.startswith("error: bbbb: no job bbbb")
+    assert shown.err.startswith("error: no job bbbb")
     assert shown.code == Exit.USAGE
 
 

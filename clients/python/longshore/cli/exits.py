@@ -16,6 +16,25 @@ class Exit(IntEnum):
     DETACHED = 130
 
 
+# Of several jobs that end differently, the last of these counts.
+_BY_WEIGHT = (
+    Exit.DONE,
+    Exit.WARNINGS,
+    Exit.CANCELLED,
+    Exit.FAILED,
+    Exit.CONFLICT,
+    Exit.USAGE,
+    Exit.NOT_ALLOWED,
+    Exit.UNREACHABLE,
+    Exit.TIMEOUT,
+    Exit.DETACHED,
+)
+
+
+def worse(one: Exit, other: Exit) -> Exit:
+    return max(one, other, key=_BY_WEIGHT.index)
+
+
 MEANINGS = {
     Exit.DONE: "done; a job that was waited for succeeded",
     Exit.FAILED: "the job, or the command itself, failed",

@@ -144,6 +144,16 @@ def job_argument(parser: argparse.ArgumentParser, **more: Any) -> None:
     )
 
 
+def state_argument(parser: Any) -> None:
+    parser.add_argument(
+        "--state",
+        action="append",
+        default=[],
+        metavar="STATE",
+        help="in this state (repeat, or by comma)",
+    )
+
+
 def select_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-l",

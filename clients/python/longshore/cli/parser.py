@@ -15,6 +15,7 @@ from .options import (
     job_argument,
     pull_arguments,
     select_arguments,
+    state_argument,
     submit_arguments,
     wait_arguments,
 )
@@ -236,17 +237,14 @@ def add_queries(commands: Any) -> None:
         "list",
         "queries:listing",
         "list jobs, newest first",
-        "list --state running -l vm=web1\nlist --columns job,state,target -n 20",
+        "list --active -l vm=web1\nlist --state queued,paused\n"
+        "list --columns job,state,target -n 20",
         aliases=["ls"],
     )
     select_arguments(listing)
-    listing.add_argument(
-        "--state",
-        action="append",
-        default=[],
-        metavar="STATE",
-        help="in this state (repeat)",
-    )
+    whose = listing.add_mutually_exclusive_group()
+    state_argument(whose)
+    whose.add_argument("--active", action="store_true", help="that have not ended")
     listing.add_argument(
         "-n",
         "--limit",
@@ -271,7 +269,7 @@ def add_queries(commands: Any) -> None:
         "say why a job is where it is and what can be done",
         "explain JOB",
     )
-    job_argument(explain)
+    job_argument(explain, nargs="+")
 
     watch = command(
         commands,
@@ -291,17 +289,17 @@ def add_queries(commands: Any) -> None:
         commands,
         "wait",
         "waiting:wait",
-        "wait for the end of a job; Ctrl-C stops the waiting, not the job",
-        "wait JOB --timeout 1h\nwait JOB --for paused",
+        "wait for the end of jobs; Ctrl-C stops the waiting, not the jobs",
+        "wait JOB --timeout 1h\nwait JOB --for ready,paused",
     )
-    job_argument(wait)
+    job_argument(wait, nargs="+")
     wait.add_argument(
         "--for",
         dest="state",
         action="append",
         default=[],
         metavar="STATE",
-        help="wait for a state instead of the end (repeat)",
+        help="wait for a state instead of the end (repeat, or by comma)",
     )
     wait_arguments(wait)
 

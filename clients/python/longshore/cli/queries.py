@@ -3,7 +3,7 @@
 import itertools
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ..client import Client, JobHandle
@@ -17,7 +17,7 @@ from .arguments import Arguments
 from .connect import Daemon
 from .exits import CommandError, Exit
 from .failures import of_job
-from .lookup import PAGE, find, short_id
+from .lookup import ACTIVE, PAGE, short_id
 from .output import Printer
 from .table import Column, Cut
 
@@ -70,8 +70,13 @@ def select(args: Arguments) -> watch_pb2.JobSelector:
     )
 
 
-def states(names: list[str]) -> list[JobState]:
-    return [state(name) for name in names]
+def states(texts: Iterable[str]) -> list[JobState]:
+    return [state(name) for name in by_comma(texts)]
+
+
+def by_comma(texts: Iterable[str]) -> list[str]:
+    """The words of an option that may be repeated, or hold several by comma."""
+    return [word.strip() for text in texts for word in text.split(",")]
 
 
 def state(name: str) -> JobState:
@@ -93,7 +98,7 @@ def listing(args: Arguments) -> Exit:
         shown = chosen(args["columns"], shown)
     with Daemon(args) as daemon:
         found = daemon.list(
-            states=states(args["state"]),
+            states=ACTIVE if args["active"] else states(args["state"]),
             select=select(args),
             page_size=PAGE if most is None else min(most + 1, PAGE),
         )
@@ -184,10 +189,11 @@ def history(job: job_pb2.Job) -> Iterator[str]:
 
 def explain(args: Arguments) -> Exit:
     with Daemon(args) as daemon:
-        job = find(daemon, args["job"]).get()
-        blocker = blocking(daemon, job)
-    Printer.of(args).one(job, list(explanation(job, blocker)), name=job.job_id)
-    return Exit.DONE
+
+        def lines(job: job_pb2.Job) -> list[str]:
+            return list(explanation(job, blocking(daemon, job)))
+
+        return several.asked(args, daemon, args["job"], JobHandle.get, lines)
 
 
 def blocking(daemon: Client, job: job_pb2.Job) -> job_pb2.Job | None:

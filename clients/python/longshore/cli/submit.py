@@ -19,11 +19,10 @@ from . import output, words
 from .arguments import Arguments
 from .connect import Daemon, image, links
 from .exits import CommandError, Exit
-from .ladder import Ladder
 from .lookup import predecessor
 from .output import Printer, say
 from .policies import error_policy, instant, window
-from .waiting import follow
+from .waiting import pulled
 
 _ON_CONFLICT = {
     "fail": job_service_pb2.ON_CONFLICT_FAIL,
@@ -49,7 +48,7 @@ def pull(args: Arguments) -> Exit:
         announce(args, handle)
         if not args["wait"]:
             return Exit.DONE
-        return follow(daemon, handle, args, Ladder(handle))
+        return pulled(daemon, handle, args)
 
 
 def announce(args: Arguments, handle: JobHandle) -> None:
