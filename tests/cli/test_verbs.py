@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from longshore.cli import lookup
 from longshore.cli.exits import Exit
 from longshore.v1 import job_options_pb2, job_pb2, job_service_pb2
 from tests.cli.conftest import Cli
@@ -137,6 +138,42 @@ def test_one_that_fails_does_not_keep_the_others(server: FakeServer, cli: Cli) -
     assert shown.lines == ["aaaa  RUNNING  paused", "cccc  RUNNING  paused"]
     assert shown.err.startswith("error: no job bbbb")
     assert shown.code == Exit.USAGE
+
+
+@pytest.mark.parametrize(
+    ("verb", "among"), [("cancel", lookup.ACTIVE), ("dismiss", lookup.ENDED)]
+)
+def test_jobs_may_be_selected(
+    server: FakeServer, cli: Cli, verb: str, among: list[job_pb2.JobState.ValueType]
+) -> None:
+    found = job_service_pb2.ListJobsResponse(
+        jobs=[server.put("aaaa"), server.put("bbbb")]
+    )
+    server.answers["ListJobs"] = found
+    shown = cli(verb, "-l", "vm=web")
+    assert shown.err == f"longshore: {verb} of 2 jobs\n"
+    assert [line[:4] for line in shown.lines] == ["aaaa", "bbbb"]
+    (asked,) = server.called("ListJobs")
+    assert dict(asked.selector.labels) == {"vm": "web"}
+    assert list(asked.states) == list(among)
+    assert cli(verb, "--all", "-q").out == "aaaa\nbbbb\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "which jobs?"),
+        (("aaaa", "--all"), "not both"),
+        (("--state", "failed"), "cannot be asked of jobs that are failed"),
+        (("--all",), "no such job"),
+    ],
+)
+def test_a_selection_of_nothing_is_refused(
+    cli: Cli, words: tuple[str, ...], said: str
+) -> None:
+    shown = cli("cancel", *words)
+    assert shown.code == Exit.USAGE
+    assert said in shown.err
 
 
 def test_a_get_of_one_that_is_not_there_shows_the_others(

@@ -144,6 +144,14 @@ def job_argument(parser: argparse.ArgumentParser, **more: Any) -> None:
     )
 
 
+def choice_arguments(parser: argparse.ArgumentParser) -> None:
+    """Instead of jobs by name; says how many there are, and refuses none."""
+    group = parser.add_argument_group("instead of JOB")
+    select_arguments(group)
+    state_argument(group)
+    group.add_argument("--all", action="store_true", help="all that it can be asked of")
+
+
 def state_argument(parser: Any) -> None:
     parser.add_argument(
         "--state",
@@ -154,7 +162,7 @@ def state_argument(parser: Any) -> None:
     )
 
 
-def select_arguments(parser: argparse.ArgumentParser) -> None:
+def select_arguments(parser: Any) -> None:
     parser.add_argument(
         "-l",
         "--label",

@@ -11,6 +11,7 @@ from .. import __version__
 from .arguments import COUNT, SIZE
 from .options import (
     IMAGE_FORMATS,
+    choice_arguments,
     image_arguments,
     job_argument,
     pull_arguments,
@@ -323,8 +324,14 @@ def add_verbs(commands: Any) -> None:
         "dismiss": "forget jobs that have ended",
     }
     for name, text in texts.items():
-        verb = command(commands, name, f"verbs:{name}", text, f"{name} JOB")
-        job_argument(verb, nargs="+")
+        is_chosen = name in ("cancel", "dismiss")
+        examples = [f"{name} JOB"]
+        if is_chosen:
+            examples += [f"{name} -l vm=web1", f"{name} --all"]
+        verb = command(commands, name, f"verbs:{name}", text, "\n".join(examples))
+        job_argument(verb, nargs="*" if is_chosen else "+")
+        if is_chosen:
+            choice_arguments(verb)
         if name in ("pause", "cancel"):
             verb.add_argument("--comment", default="", help="why; kept with the job")
         if name == "cancel":

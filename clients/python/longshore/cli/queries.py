@@ -3,7 +3,7 @@
 import itertools
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from ..client import Client, JobHandle
@@ -68,6 +68,28 @@ def select(args: Arguments) -> watch_pb2.JobSelector:
         labels=dict(args["label"]),
         group_ids=tuple(args["group"]),
     )
+
+
+def chosen_jobs(
+    daemon: Client, args: Arguments, among: Sequence[JobState]
+) -> list[str]:
+    """The jobs that are named, or those in such states that a selection finds."""
+    is_selected = any(args[name] for name in ("label", "kind", "group", "state", "all"))
+    if args["job"] and is_selected:
+        raise CommandError("name jobs, or select them: not both")
+    if args["job"]:
+        named: list[str] = args["job"]
+        return named
+    if not is_selected:
+        raise CommandError("which jobs? Name them, select them (-l, --state), or --all")
+    wanted = states(args["state"]) or among
+    if beside := [one for one in wanted if one not in among]:
+        name = words.state_name(beside[0]).lower()
+        raise CommandError(f"this cannot be asked of jobs that are {name}")
+    found = daemon.list(states=wanted, select=select(args), page_size=PAGE)
+    if not (named := [job.job_id for job in found]):
+        raise CommandError("no such job; see: longshore list")
+    return named
 
 
 def states(texts: Iterable[str]) -> list[JobState]:

@@ -20,9 +20,8 @@ def each(
     lines: Callable[[job_pb2.Job], list[str]],
 ) -> Exit:
     """Ask, and print what is answered; the worst code counts."""
-    named = args["job"]
     with Daemon(args) as daemon:
-        return asked(args, daemon, named, ask, lines)
+        return asked(args, daemon, args["job"], ask, lines)
 
 
 def asked(

@@ -1,6 +1,6 @@
 """Commands that ask something of jobs: one function a verb."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,20 +8,35 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from ..client import JobHandle
+from ..enums import JobState
 from ..units import format_size, parse_duration, parse_rate, parse_size
 from ..v1 import job_options_pb2, job_pb2, job_service_pb2
-from . import several, words
+from . import queries, several, words
 from .arguments import Arguments
 from .connect import Daemon
 from .exits import CommandError, Exit
-from .lookup import find
+from .lookup import ACTIVE, ENDED, find
 from .options import ON_ERROR
-from .output import Printer
+from .output import Printer, say
 from .policies import error_policy, instant, on_error, window, window_text
 
 
 def each(args: Arguments, verb: str, ask: Callable[[JobHandle], job_pb2.Job]) -> Exit:
     return several.each(args, ask, lambda job: [line_of(job, verb)])
+
+
+def each_chosen(
+    args: Arguments,
+    verb: str,
+    ask: Callable[[JobHandle], job_pb2.Job],
+    among: Sequence[JobState],
+) -> Exit:
+    """The same for jobs that are named, or that a selection finds among such states."""
+    with Daemon(args) as daemon:
+        named = queries.chosen_jobs(daemon, args, among)
+        if not args["job"] and not args.quiet:
+            say(f"{verb} of {len(named)} job{'s' * (len(named) > 1)}")
+        return several.asked(args, daemon, named, ask, lambda job: [line_of(job, verb)])
 
 
 def line_of(job: job_pb2.Job, verb: str) -> str:
@@ -65,12 +80,13 @@ def resume(args: Arguments) -> Exit:
 
 
 def cancel(args: Arguments) -> Exit:
-    return each(
+    return each_chosen(
         args,
         "cancel",
         lambda handle: handle.cancel(
             args["comment"], wait=args["wait"], force=args["force"]
         ),
+        ACTIVE,
     )
 
 
@@ -88,7 +104,7 @@ def finalize(args: Arguments) -> Exit:
 
 
 def dismiss(args: Arguments) -> Exit:
-    return each(args, "dismiss", JobHandle.dismiss)
+    return each_chosen(args, "dismiss", JobHandle.dismiss, ENDED)
 
 
 def change(args: Arguments) -> Exit:
