@@ -1,12 +1,13 @@
 """Commands that look at jobs: lists, beginnings of ids, explanations."""
 
 import json
+import time
 
 import pytest
 
 from longshore.cli.exits import Exit
 from longshore.cli.lookup import ACTIVE
-from longshore.v1 import job_pb2, job_service_pb2, node_pb2
+from longshore.v1 import job_options_pb2, job_pb2, job_service_pb2, node_pb2
 from tests.cli.conftest import Cli
 from tests.support.fakeserver import FakeServer
 from tests.support.jobs import job, progress, queued, running
@@ -151,6 +152,19 @@ def test_a_job_is_shown_with_its_facts(server: FakeServer, cli: Cli) -> None:
         "/srv/images/customers/acme/web-1/disk-0-overlay.qcow2",
     ):
         assert fact in shown
+
+
+def test_a_job_is_shown_with_its_times_and_their_zone(
+    server: FakeServer, cli: Cli
+) -> None:
+    window = job_options_pb2.TimeWindow(start_minute=60, duration_minutes=60)
+    options = job_options_pb2.JobOptions(windows=[window])
+    options.earliest_start_time.FromSeconds(1_790_000_000)
+    server.put("a", "QUEUED", options=options)
+    shown = cli("get", "a").out
+    day = time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(1_790_000_000))
+    assert f"not before: {day}\n" in shown
+    assert "windows:    01:00-02:00/UTC\n" in shown
 
 
 def test_a_job_that_has_ended_has_no_rate(server: FakeServer, cli: Cli) -> None:

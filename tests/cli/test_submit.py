@@ -10,6 +10,7 @@ import pytest
 
 from longshore.cli.exits import Exit
 from longshore.cli.policies import instant
+from longshore.cli.zone import local_zone
 from longshore.v1 import (
     image_pb2,
     image_service_pb2,
@@ -92,7 +93,7 @@ def test_every_option_is_sent(server: FakeServer, cli: Cli) -> None:
         *("pull", "/top.qcow2", "--rate", "50MiB/s", "--burst", "1M", "--iops", "100"),
         *("--burst-iops", "10", "--priority", "-5", "--after", "x", "--after", "y"),
         *("--on-conflict", "queue", "--manual-finalize", "--auto-dismiss", "1h"),
-        *("--window", "22:00-06:00", "--window", "sat/00:00-24:00"),
+        *("--window", "22:00-06:00/Asia/Tokyo", "--window", "sat/00:00-24:00"),
         *("--on-error", "enospc-stop", "-l", "vm=web", "-l", "tier=gold"),
         *("--job-id", "mine", "--request-id", "r", "--link", "raw:/base.raw"),
     )
@@ -105,8 +106,14 @@ def test_every_option_is_sent(server: FakeServer, cli: Cli) -> None:
         priority=-5,
         auto_finalize=False,
         windows=[
-            job_options_pb2.TimeWindow(start_minute=22 * 60, duration_minutes=8 * 60),
-            job_options_pb2.TimeWindow(weekdays=[6], duration_minutes=24 * 60),  # type: ignore[list-item]
+            job_options_pb2.TimeWindow(
+                start_minute=22 * 60, duration_minutes=8 * 60, time_zone="Asia/Tokyo"
+            ),
+            job_options_pb2.TimeWindow(
+                weekdays=[6],  # type: ignore[list-item]
+                duration_minutes=24 * 60,
+                time_zone=local_zone(),
+            ),
         ],
         source_error_policy=job_options_pb2.ErrorPolicy(action=5),  # type: ignore[arg-type]
         target_error_policy=job_options_pb2.ErrorPolicy(action=5),  # type: ignore[arg-type]

@@ -273,7 +273,7 @@ def test_no_error_policy_is_a_report(server: FakeServer, cli: Cli) -> None:
 
 @pytest.mark.usefixtures("living")
 def test_windows_are_set_together(server: FakeServer, cli: Cli) -> None:
-    words = ("window=mon,tue/22:00-06:00/Europe/Madrid", "window=sat/00:00+2880m")
+    words = ("window=mon,tue/22:00-06:00/Europe/Madrid", "window=sat/00:00+2880m/UTC")
     shown = cli("set", "a", *words)
     request = updated(server)
     assert [one.duration_minutes for one in request.options.windows] == [480, 2880]

@@ -104,7 +104,7 @@ def test_a_process_in_the_way_is_named() -> None:
 def test_a_wait_whose_end_is_known_says_when_that_is() -> None:
     why = job_pb2.JobPending(message="Starts later")
     why.until_time.FromSeconds(1_790_000_000)
-    day = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(1_790_000_000))
+    day = time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(1_790_000_000))
     assert words.pending(why) == f"Starts later: not before {day}"
 
 

@@ -87,7 +87,8 @@ def submit_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="WHEN",
-        help="work then only: 22:00-06:00, mon-fri/22:00-06:00/Europe/Madrid (repeat)",
+        help="work then only: 22:00-06:00, mon-fri/22:00-06:00/Europe/Madrid (repeat); "
+        "without a zone, in that of this machine",
     )
     add(
         "--manual-finalize",

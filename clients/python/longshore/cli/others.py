@@ -59,7 +59,9 @@ kB MB GB … powers of 1000. Small m, and b for bits, are refused.
 Rates: a size, with or without /s: always bytes a second.
 Durations: 90, 90s, 15m, 1h30m, 250ms.
 Windows: [DAYS/]START-END[/ZONE], such as 22:00-06:00, sat,sun/08:00-20:00,
-mon-fri/22:00-06:00/Europe/Madrid; START+DURATION if longer than a day; else UTC."""
+mon-fri/22:00-06:00/Europe/Madrid; START+DURATION if longer than a day.
+Without a zone it is that of this machine (TZ, else /etc/localtime, else UTC), in which
+times are shown too."""
 
 
 def topic(args: Arguments) -> Exit:

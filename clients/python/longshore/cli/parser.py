@@ -358,7 +358,8 @@ def add_verbs(commands: Any) -> None:
         metavar="NAME=VALUE",
         nargs="+",
         help="rate, burst, iops, burst-iops, priority, not-before, on-error, window "
-        "(repeat: all that there are then), auto-finalize, auto-dismiss; the value "
+        "(repeat: all that there are then; in the zone of this machine if none is "
+        "named), auto-finalize, auto-dismiss; the value "
         "none takes it away",
     )
 

@@ -19,6 +19,7 @@ from .exits import CommandError, Exit
 from .failures import of_job
 from .lookup import ACTIVE, PAGE, short_id
 from .output import Printer
+from .policies import window_text
 from .table import Column, Cut
 
 # A table for people; more is asked for with -n.
@@ -153,6 +154,8 @@ def job_lines(job: job_pb2.Job) -> list[str]:
             ("rate", words.rate(job).replace(words.NONE, "")),
             ("limit", format_rate(limit) if limit else ""),
             ("limited by", words.limited_by(job)),
+            ("not before", not_before(job)),
+            ("windows", ", ".join(map(window_text, job.options.windows))),
             ("eta", "" if eta == words.NONE else eta),
             ("elapsed", elapsed(progress)),
             *moved(progress),
@@ -176,6 +179,14 @@ def job_lines(job: job_pb2.Job) -> list[str]:
         *headed("nodes", nodes),
         *headed("history", list(history(job))),
     ]
+
+
+def not_before(job: job_pb2.Job) -> str:
+    """When it may start; of a job that has started, nothing."""
+    is_set = job.options.HasField("earliest_start_time")
+    if not is_set or job.HasField("start_time"):
+        return ""
+    return words.zoned_time(job.options.earliest_start_time)
 
 
 def elapsed(progress: job_progress_pb2.JobProgress) -> str:

@@ -161,6 +161,12 @@ def clock_time(when: Timestamp) -> str:
     )
 
 
+def zoned_time(when: Timestamp) -> str:
+    """Local time and its zone, for times that somebody has to set a clock by."""
+    local = time.localtime(when.ToNanoseconds() / 1e9)
+    return f"{clock_time(when)} {local.tm_zone}"
+
+
 def limited_by(job: job_pb2.Job) -> str:
     if job.HasField("end_time") or not job.progress.limited_by:
         return ""
@@ -239,7 +245,7 @@ _WAITS = {
 def pending(why: job_pb2.JobPending) -> str:
     if not why.HasField("until_time"):
         return _blocked(why)
-    return f"{_blocked(why)}: not before {clock_time(why.until_time)}"
+    return f"{_blocked(why)}: not before {zoned_time(why.until_time)}"
 
 
 def _blocked(why: job_pb2.JobPending) -> str:
