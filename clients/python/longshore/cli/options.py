@@ -74,13 +74,14 @@ def submit_arguments(parser: argparse.ArgumentParser) -> None:
         default="fail",
         metavar="WHAT",
         help="if someone holds the image: fail (the default), queue, or return the "
-        "job that does the same",
+        "job that does the same; see: longshore help on-conflict",
     )
     add(
         "--on-error",
         choices=ON_ERROR,
         metavar="WHAT",
-        help=f"if reading or writing fails: {', '.join(ON_ERROR)}",
+        help=f"if reading or writing fails: {', '.join(ON_ERROR)}; see: longshore help "
+        "on-error",
     )
     add(
         "--window",

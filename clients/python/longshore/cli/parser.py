@@ -46,7 +46,7 @@ def build() -> argparse.ArgumentParser:
         prog="longshore",
         description="Long operations on disk images, under control.",
         epilog="example:\n  longshore pull /srv/images/top.qcow2 --wait\n\n"
-        "More: longshore help units, longshore help exit-codes",
+        "More: longshore help TOPIC, of exit-codes, units, on-error, on-conflict",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -436,4 +436,8 @@ def add_others(commands: Any) -> None:
         "explain a command or a topic",
         "help exit-codes\nhelp units\nhelp pull",
     )
-    topics.add_argument("topic", nargs="?", help="a command, exit-codes, or units")
+    topics.add_argument(
+        "topic",
+        nargs="?",
+        help="a command, or exit-codes, units, on-error, on-conflict",
+    )
