@@ -81,7 +81,7 @@ def test_every_field_that_is_wrong_is_named(server: FakeServer, cli: Cli) -> Non
     bad.field_violations.add(field="labels", description="too many")
     wrong = Refusal(Code.INVALID_ARGUMENT, "FIELD_INVALID", details=(bad,))
     shown = refused(server, cli, wrong)
-    assert "job_id: too long; labels: too many" in shown.err
+    assert "JOB: too long; --label: too many" in shown.err
 
 
 def test_a_bug_of_the_daemon_is_told_with_its_id(server: FakeServer, cli: Cli) -> None:

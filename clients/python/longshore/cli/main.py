@@ -34,7 +34,8 @@ def run(args: Arguments) -> int:
         return int(Exit.DONE)
     except Exception as error:  # noqa: BLE001 - the last resort: never a traceback
         message, code = explain(error)
-        return complain(args, refused_by_tls(error, args) or message, code)
+        message = refused_by_tls(error, args) or named(message, error, args)
+        return complain(args, message, code, hinted(error, args))
 
 
 def refused_by_tls(error: Exception, args: Arguments) -> str:
@@ -43,6 +44,18 @@ def refused_by_tls(error: Exception, args: Arguments) -> str:
     from .connect import tls_trouble
 
     return tls_trouble(args) if isinstance(error, ConnectionFailed) else ""
+
+
+def named(message: str, error: Exception, args: Arguments) -> str:
+    from .fields import named
+
+    return named(message, error, args.run)
+
+
+def hinted(error: Exception, args: Arguments) -> str:
+    from .fields import hint
+
+    return hint(error, args)
 
 
 def explain(error: Exception) -> tuple[str, Exit]:
@@ -69,9 +82,11 @@ def find(run: str) -> Callable[[Arguments], Exit]:
     return found
 
 
-def complain(args: Arguments, message: str, code: Exit) -> int:
+def complain(args: Arguments, message: str, code: Exit, hint: str = "") -> int:
     label = "error:"
     if wants_color(sys.stderr, args.color):
         label = paint(label, RED)
     sys.stderr.write(f"{label} {message}\n")
+    if hint:
+        sys.stderr.write(f"hint: {hint}\n")
     return int(code)

@@ -10,6 +10,7 @@ from .arguments import Arguments
 from .connect import Daemon
 from .exits import CommandError, Exit, worse
 from .failures import explain
+from .fields import named
 from .lookup import find
 from .output import Printer, Put
 
@@ -54,17 +55,18 @@ def every(
             except (ServiceError, CommandError) as error:
                 if len(named) == 1:
                     raise
-                code = _report(word, error)
+                code = _report(args, word, error)
             worst = worse(worst, code)
             if code is Exit.DETACHED:
                 break
     return worst
 
 
-def _report(word: str, error: ServiceError | CommandError) -> Exit:
+def _report(args: Arguments, word: str, error: ServiceError | CommandError) -> Exit:
     message, code = (
         (str(error), error.code) if isinstance(error, CommandError) else explain(error)
     )
+    message = named(message, error, args.run)
     about = "" if word in message else f"{word}: "
     sys.stderr.write(f"error: {about}{message}\n")
     return code
