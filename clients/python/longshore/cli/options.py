@@ -24,11 +24,13 @@ def pull_arguments(parser: argparse.ArgumentParser) -> None:
     image_arguments(parser)
 
 
-def image_arguments(parser: argparse.ArgumentParser) -> None:
+def image_arguments(
+    parser: argparse.ArgumentParser, default: str | None = "qcow2"
+) -> None:
     parser.add_argument(
         "--format",
         choices=IMAGE_FORMATS,
-        default="qcow2",
+        default=default,
         metavar="FORMAT",
         help="qcow2 (the default) or raw: declared, never guessed",
     )

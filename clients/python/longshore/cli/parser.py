@@ -197,7 +197,8 @@ def add_images(commands: Any) -> None:
         metavar="FORMAT",
         help="qcow2 (the default) or raw",
     )
-    image_arguments(create)
+    # Nothing given is told from qcow2, which a name may contradict.
+    image_arguments(create, None)
     group = create.add_argument_group("qcow2")
     group.add_argument("--cluster-size", type=SIZE, metavar="SIZE", help="512 to 2M")
     group.add_argument("--refcount-bits", type=COUNT, metavar="N", help="1 to 64")
@@ -388,7 +389,9 @@ def add_limits(commands: Any) -> None:
         "limit device /srv/images/top.qcow2 rate=100MiB\nlimit device 8:0 rate=none",
     )
     device.add_argument(
-        "device", metavar="IMAGE", help="an image on the device, or its MAJOR:MINOR"
+        "device",
+        metavar="IMAGE",
+        help="an image on the device; or the device: MAJOR:MINOR, vda1, /dev/vda1",
     )
     group = command(
         whose,
