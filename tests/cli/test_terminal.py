@@ -1,5 +1,6 @@
 """The command line on a terminal: the live bar, colours, the ladder of Ctrl-C."""
 
+import os
 import re
 import threading
 from pathlib import Path
@@ -196,7 +197,7 @@ def test_who_only_waits_cancels_nothing_by_ctrl_c(server: FakeServer) -> None:
 
 def test_a_watch_that_is_left_says_how_to_go_on(server: FakeServer) -> None:
     with Terminal("-s", server.address, "watch") as terminal:
-        terminal.sees("is        made")
+        terminal.sees("is        made  RUNNING    50 %")
         server.put("made", "PAUSED")
         terminal.sees("PAUSED")
         terminal.ctrl_c()
@@ -208,10 +209,11 @@ def test_top_draws_on_a_screen_of_its_own(server: FakeServer) -> None:
     with Terminal("-s", server.address, "top", columns=120) as terminal:
         terminal.sees("1 running")
         server.put("made", "PAUSED")
-        terminal.sees("1 paused")
+        terminal.sees("1 paused  (q ends)")
         terminal.ctrl_c()
         assert terminal.end() == Exit.DONE
     assert "\x1b[?1049h" in terminal.text
+    assert "no jobs" not in terminal.text
     assert "\r\r" not in terminal.text
     assert terminal.text.rstrip().endswith("\x1b[?25h\x1b[?1049l")
 
@@ -223,8 +225,8 @@ def test_top_says_for_how_long_the_daemon_is_away(server: FakeServer) -> None:
         terminal.sees("1 running: the connection to the daemon was lost")
         server.start()
         server.put("made", "PAUSED")
-        terminal.sees("1 paused\x1b[K")
-        terminal.ctrl_c()
+        terminal.sees("1 paused  (q ends)\x1b[K")
+        os.write(terminal._master, b"q")
         assert terminal.end() == Exit.DONE
 
 

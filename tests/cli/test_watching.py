@@ -1,6 +1,7 @@
 """The watch and the live list."""
 
 import json
+import re
 
 import pytest
 
@@ -27,7 +28,11 @@ def test_a_watch_of_a_job_ends_with_it(server: FakeServer, cli: Cli) -> None:
     ended(server)
     shown = cli("watch", "a")
     assert shown.code == Exit.DONE
-    assert shown.lines == [f"{'':8}  is        a  SUCCEEDED"]
+    header, line = shown.lines
+    assert header.split() == ["TIME", "WHAT", "JOB", "STATE"]
+    when, said = line[:8], line[8:]
+    assert re.fullmatch("[0-9]{2}:[0-9]{2}:[0-9]{2}", when)
+    assert said == "  is        a    SUCCEEDED"
 
 
 def test_a_watch_since_a_cursor_tells_every_change(

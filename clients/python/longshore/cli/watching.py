@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..steps import UNREACHABLE_SECONDS
@@ -100,7 +100,8 @@ def say(value: Value, form: str) -> None:
     elif form == "name":
         output.write(names(value))
     else:
-        output.write(as_lines(value, short_id if is_narrow(form) else str))
+        name = short_id if is_narrow(form) else str
+        output.write(as_lines(value, name, time.time()))
 
 
 def names(value: Value) -> list[str]:
@@ -147,7 +148,7 @@ Name = Callable[[str], str]
 """How an id is shown."""
 
 
-def as_lines(value: Value, name: Name) -> list[str]:
+def as_lines(value: Value, name: Name, now: float) -> list[str]:
     match value:
         case Event():
             when = clock(value.event_time.ToNanoseconds() / 1e9)
@@ -161,14 +162,29 @@ def as_lines(value: Value, name: Name) -> list[str]:
                 f"{words.amount(value.progress)}  {words.rate(sample)}"
             ]
         case Snapshot():
-            return standing(value.jobs, name)
+            return standing(value.jobs, name, now)
         case Resynced():
             lost = "history was lost; these are the jobs now:"
-            return [lost, *standing(value.jobs, name)]
+            return [lost, *standing(value.jobs, name, now)]
 
 
-def standing(jobs: Iterable[job_pb2.Job], name: Name) -> list[str]:
-    return [f"{'':8}  is        {job_line(job, name)}" for job in jobs]
+def standing(jobs: Sequence[job_pb2.Job], name: Name, now: float) -> list[str]:
+    """What the changes that follow are changes of, and what the columns are."""
+    width = max(len("JOB"), *(len(name(job.job_id)) for job in jobs), 0)
+    header = f"{'TIME':8}  {'WHAT':8}  {'JOB':<{width}}  STATE"
+    lines = (stand(job, f"{name(job.job_id):<{width}}") for job in jobs)
+    return [header, *(f"{clock(now)}  is        {line}" for line in lines)]
+
+
+def stand(job: job_pb2.Job, name: str) -> str:
+    done = words.percent(job)
+    shown = [
+        name,
+        f"{words.state(job):<9}",
+        "" if done == words.NONE else done,
+        words.remark(job),
+    ]
+    return "  ".join(filter(None, shown)).rstrip()
 
 
 def clock(seconds: float) -> str:
