@@ -7,7 +7,13 @@ import pytest
 
 from longshore.cli.exits import Exit
 from longshore.cli.lookup import ACTIVE
-from longshore.v1 import job_options_pb2, job_pb2, job_service_pb2, node_pb2
+from longshore.v1 import (
+    job_options_pb2,
+    job_pb2,
+    job_service_pb2,
+    node_pb2,
+    system_service_pb2,
+)
 from tests.cli.conftest import Cli
 from tests.support.fakeserver import FakeServer
 from tests.support.jobs import job, progress, queued, running
@@ -28,6 +34,38 @@ def test_states_may_be_named_by_comma(server: FakeServer, cli: Cli) -> None:
     (request,) = server.called("ListJobs")
     names = [job_pb2.JobState.Name(state) for state in request.states]
     assert names == ["JOB_STATE_RUNNING", "JOB_STATE_PAUSED", "JOB_STATE_QUEUED"]
+
+
+@pytest.fixture
+def capable(server: FakeServer) -> None:
+    """A daemon that serves one kind of two."""
+    kind = system_service_pb2.JobKindCapability
+    answer = system_service_pb2.GetCapabilitiesResponse(
+        kinds=[kind(job_type="block.pull", served=True), kind(job_type="storage.move")]
+    )
+    server.answers["GetCapabilities"] = answer
+
+
+@pytest.mark.usefixtures("capable")
+@pytest.mark.parametrize("command", ["list", "watch", "top"])
+@pytest.mark.parametrize("kind", ["pull", "block.pul", "block.pull,blok.*"])
+def test_a_kind_that_there_is_not_is_refused(
+    server: FakeServer, cli: Cli, command: str, kind: str
+) -> None:
+    shown = cli(command, "--kind", kind)
+    assert shown.code == Exit.USAGE
+    assert f"no kind {kind.rpartition(',')[2]!r}; did you mean block." in shown.err
+    assert "This daemon serves block.pull; all that there are" in shown.err
+    assert server.called("ListJobs") == server.called("WatchJobs") == []
+
+
+@pytest.mark.usefixtures("capable")
+@pytest.mark.parametrize("kind", ["block.pull", "storage.move", "storage.*"])
+def test_a_kind_that_there_is_is_asked_for(
+    server: FakeServer, cli: Cli, kind: str
+) -> None:
+    assert cli("list", "--kind", kind).code == Exit.DONE
+    assert list(server.called("ListJobs")[0].selector.job_types) == [kind]
 
 
 def test_a_list_may_be_of_what_has_not_ended(server: FakeServer, cli: Cli) -> None:

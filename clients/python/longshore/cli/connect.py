@@ -32,6 +32,17 @@ def credentials(args: Arguments) -> Credentials:
     return replace(found, **given)
 
 
+def origin(args: Arguments, path: str) -> str:
+    """Who named a file of the credentials: an option, or the environment."""
+    from_environment = Credentials.from_environment()
+    for name in ("tls_ca", "tls_cert", "tls_key", "token_file"):
+        if args[name] == path:
+            return "--" + name.replace("_", "-")
+        if getattr(from_environment, name) == path:
+            return f"LONGSHORE_{name.upper()}"
+    return ""
+
+
 def tls_trouble(args: Arguments) -> str:
     """Why TLS keeps us out, if it is that: gRPC alone says "unavailable"."""
     from . import diagnose

@@ -49,6 +49,10 @@ MEANINGS = {
 }
 
 
+class NotWritten(Exception):
+    """What was to be printed could not be, and nothing more can."""
+
+
 class CommandError(Exception):
     """Ends the command with one line on stderr and this code."""
 

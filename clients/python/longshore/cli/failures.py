@@ -1,5 +1,7 @@
 """Errors of the library as one line that says what to do next, and an exit code."""
 
+import errno
+import os
 import re
 
 import grpc
@@ -51,7 +53,7 @@ def explain(error: Exception) -> tuple[str, Exit]:
             job = error.job
             return f"job {job.job_id} failed: {of_job(job)}", Exit.FAILED
         case ConnectionFailed():
-            return unreachable(str(error)), Exit.UNREACHABLE
+            return unreachable(str(error))
         case DeadlineExceeded():
             return (
                 "the daemon did not answer in time; what was asked may have happened",
@@ -64,19 +66,30 @@ def explain(error: Exception) -> tuple[str, Exit]:
         case ServiceError():
             code = _CODES.get(error.code, Exit.FAILED)
             return service_line(error), _REASONS.get(error.reason, code)
-        case ValueError() | OSError():
+        case OSError() if error.filename is not None:
+            return f"{error.filename}: {error.strerror}", Exit.USAGE
+        case OSError():
+            return str(error.strerror or error), Exit.FAILED
+        case ValueError():
             return str(error), Exit.USAGE
         case _:
             raise error
 
 
-def unreachable(text: str) -> str:
+def unreachable(text: str) -> tuple[str, Exit]:
     wrapped = _WRAPPED.fullmatch(text)
     said = f"{wrapped[1]}: {wrapped[2]}" if wrapped else text
-    return (
+    if wrapped and wrapped[2].startswith(os.strerror(errno.EACCES)):
+        refused = (
+            f"this user may not use the socket {wrapped[1]}: it is for the group of "
+            "the daemon, longshore where that was installed"
+        )
+        return refused, Exit.NOT_ALLOWED
+    absent = (
         f"the daemon does not answer: {said}; is longshored running? "
         "Name its address with -s or LONGSHORE_ADDRESS"
     )
+    return absent, Exit.UNREACHABLE
 
 
 def service_line(error: ServiceError) -> str:

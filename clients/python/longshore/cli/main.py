@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from .arguments import Arguments
-from .exits import CommandError, Exit
+from .exits import CommandError, Exit, NotWritten
 from .terminal import RED, paint, wants_color
 
 
@@ -29,13 +29,21 @@ def run(args: Arguments) -> int:
     except KeyboardInterrupt:
         return int(Exit.DETACHED)
     except BrokenPipeError:
-        # The reader has seen enough; what is left in the buffer goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader has seen enough.
+        drop_output()
         return int(Exit.DONE)
+    except NotWritten as error:
+        drop_output()
+        return complain(args, f"stdout cannot be written: {error}", Exit.FAILED)
     except Exception as error:  # noqa: BLE001 - the last resort: never a traceback
         message, code = explain(error)
         message = refused_by_tls(error, args) or named(message, error, args)
         return complain(args, message, code, hinted(error, args))
+
+
+def drop_output() -> None:
+    """What is left in the buffer goes nowhere: Python would try again at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def refused_by_tls(error: Exception, args: Arguments) -> str:
@@ -47,8 +55,11 @@ def refused_by_tls(error: Exception, args: Arguments) -> str:
 
 
 def named(message: str, error: Exception, args: Arguments) -> str:
+    from .connect import origin
     from .fields import named
 
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{origin(args, str(error.filename))} {message}".lstrip()
     return named(message, error, args.run)
 
 

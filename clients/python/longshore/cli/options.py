@@ -181,7 +181,7 @@ def select_arguments(parser: Any) -> None:
         action="append",
         default=[],
         metavar="KIND",
-        help="of this kind: block.pull, block.* (repeat)",
+        help="of this kind: block.pull, block.* (repeat, or by comma)",
     )
     parser.add_argument(
         "--group",

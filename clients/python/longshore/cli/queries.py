@@ -1,5 +1,6 @@
 """Commands that look at jobs and change nothing."""
 
+import difflib
 import itertools
 import sys
 import time
@@ -63,12 +64,32 @@ def chosen(names: str, known: list[Column]) -> list[Column]:
     return [replace(by_title[title], is_asked=True, drop=0) for title in titles]
 
 
-def select(args: Arguments) -> watch_pb2.JobSelector:
+def select(daemon: Client, args: Arguments) -> watch_pb2.JobSelector:
     return selector(
-        job_types=tuple(args["kind"]),
+        job_types=tuple(kinds(daemon, by_comma(args["kind"]))),
         labels=dict(args["label"]),
         group_ids=tuple(args["group"]),
     )
+
+
+def kinds(daemon: Client, asked: list[str]) -> list[str]:
+    """Kinds as they are asked for: one that there is not would find nothing."""
+    if not asked:
+        return []
+    found = daemon.capabilities().kinds
+    known = {kind.job_type for kind in found}
+    known |= {f"{name.partition('.')[0]}.*" for name in known}
+    # A daemon that names no kinds leaves nothing to compare with.
+    for name in asked if known else ():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1, 0.5)
+            meant = f"; did you mean {near[0]}?" if near else "."
+            served = ", ".join(kind.job_type for kind in found if kind.served)
+            raise CommandError(
+                f"no kind {name!r}{meant} This daemon serves {served}; all that there "
+                "are: longshore capabilities -o wide"
+            )
+    return asked
 
 
 def chosen_jobs(
@@ -87,7 +108,7 @@ def chosen_jobs(
     if beside := [one for one in wanted if one not in among]:
         name = words.state_name(beside[0]).lower()
         raise CommandError(f"this cannot be asked of jobs that are {name}")
-    found = daemon.list(states=wanted, select=select(args), page_size=PAGE)
+    found = daemon.list(states=wanted, select=select(daemon, args), page_size=PAGE)
     if not (named := [job.job_id for job in found]):
         raise CommandError("no such job; see: longshore list")
     return named
@@ -122,7 +143,7 @@ def listing(args: Arguments) -> Exit:
     with Daemon(args) as daemon:
         found = daemon.list(
             states=ACTIVE if args["active"] else states(args["state"]),
-            select=select(args),
+            select=select(daemon, args),
             page_size=PAGE if most is None else min(most + 1, PAGE),
         )
         printer.list(

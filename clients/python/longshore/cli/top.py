@@ -83,7 +83,8 @@ def top(args: Arguments) -> Exit:
     board = Board()
     with Daemon(args) as daemon:
         daemon.capabilities()
-        with daemon.watch(queries.select(args), patience=UNREACHABLE_SECONDS) as values:
+        select = queries.select(daemon, args)
+        with daemon.watch(select, patience=UNREACHABLE_SECONDS) as values:
             if args["once"] or not terminal.is_smart(sys.stdout):
                 return once(board, values, args)
             with daemon.notice.said_by(_unsaid):

@@ -34,7 +34,7 @@ def watch(args: Arguments) -> Exit:
 
 
 def opened(daemon: Daemon, args: Arguments, how: How) -> Watch:
-    select = queries.select(args)
+    select = queries.select(daemon, args)
     if args["job"] is None:
         # A watch would wait for a daemon that has never been there.
         daemon.capabilities()
