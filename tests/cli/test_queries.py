@@ -1,12 +1,14 @@
 """Commands that look at jobs: lists, beginnings of ids, explanations."""
 
 import json
+import re
 import time
 
 import pytest
 
 from longshore.cli.exits import Exit
 from longshore.cli.lookup import ACTIVE
+from longshore.requests import pull_info
 from longshore.v1 import (
     job_options_pb2,
     job_pb2,
@@ -264,6 +266,48 @@ def test_a_queued_job_that_is_paused_is_to_be_resumed(
     pause = job_pb2.JobPause(holder=holder, reason="paused")
     server.put("a", "QUEUED", pauses=[pause], actions=[job_pb2.JOB_ACTION_RESUME])
     assert f"next: {advice}\n" in cli("explain", "a").out
+
+
+def reasons(shown: str) -> list[str]:
+    """The titles of an explanation's lines, but not what follows them."""
+    return re.findall(r"^  ([a-z ]+):", shown, re.MULTILINE)
+
+
+def transition(reason: str) -> job_pb2.JobTransition:
+    return job_pb2.JobTransition(reason=reason, actor="unix")
+
+
+def test_an_explanation_says_once_that_it_is_paused(
+    server: FakeServer, cli: Cli
+) -> None:
+    pause = job_pb2.JobPause(reason="paused", actor="unix")
+    server.put("a", "PAUSED", pauses=[pause], history=[transition("paused")])
+    assert reasons(cli("explain", "a").out) == ["paused", "you may", "next"]
+    why = job_pb2.JobPending(
+        reason=job_pb2.PENDING_REASON_PAUSED, message="Paused: paused"
+    )
+    server.put("b", "QUEUED", pauses=[pause], pending=why)
+    assert reasons(cli("explain", "b").out) == ["paused", "you may", "next"]
+
+
+def test_an_explanation_of_a_queued_job_begins_with_what_it_waits_for(
+    server: FakeServer, cli: Cli
+) -> None:
+    made = [transition("created")]
+    server.put("behind", "QUEUED", pending=queued().pending, history=made)
+    shown = cli("explain", "behind").out
+    assert reasons(shown)[:2] == ["waits", "for"]
+    assert "created" not in shown
+
+
+def test_an_explanation_of_a_failure_ends_with_what_to_do(
+    server: FakeServer, cli: Cli
+) -> None:
+    info = pull_info("/a top", ("/base", "raw"), [("/base", "raw")])
+    server.put("a", "FAILED", info=info)
+    again = "longshore pull '/a top' --base /base --base-format raw --link raw:/base"
+    shown = cli("explain", "a").out
+    assert f"next: when the cause is gone, the same again: {again}\n" in shown
 
 
 @pytest.mark.parametrize(("is_active", "verb"), [(True, "holds"), (False, "will hold")])

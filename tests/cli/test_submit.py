@@ -267,6 +267,26 @@ def test_a_plan_says_what_would_be_shared(server: FakeServer, cli: Cli) -> None:
     assert "reflink:   2 KiB (2048 bytes)" in cli("plan", "pull", "/top.qcow2").out
 
 
+ALONE = node_pb2.JobNode(role=node_pb2.NODE_ROLE_TOP)
+NOTHING = "nothing to pull: the image has no backing file"
+
+
+def test_an_image_without_a_backing_file_has_nothing_to_pull(
+    server: FakeServer, cli: Cli
+) -> None:
+    job = server.put("made", nodes=[ALONE])
+    server.answers["CreateJob"] = job_service_pb2.CreateJobResponse(job=job)
+    shown = cli("pull", "/top.qcow2")
+    assert (shown.out, shown.err) == ("made\n", f"longshore: {NOTHING}\n")
+    assert cli("pull", "/top.qcow2", "-q").err == ""
+    server.put("made", "SUCCEEDED", nodes=[ALONE])
+    shown = cli("pull", "/top.qcow2", "--wait")
+    assert shown.err.count(NOTHING) == 1
+    assert f"job made succeeded: {NOTHING}" in shown.err
+    planned(server, chain=[image_pb2.ImageLink()])
+    assert NOTHING in cli("plan", "pull", "/top.qcow2").out
+
+
 def test_a_plan_that_cannot_be_is_a_conflict(server: FakeServer, cli: Cli) -> None:
     process = node_pb2.ForeignProcess(pid=42, command="qemu-system")
     planned(

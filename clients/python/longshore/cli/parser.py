@@ -320,7 +320,8 @@ def add_verbs(commands: Any) -> None:
         "pause": "stop jobs at their next checkpoint",
         "resume": "let paused jobs go on",
         "cancel": "end jobs and unwind them",
-        "complete": "end jobs that are ready",
+        "complete": "end jobs that are ready: of kinds that go on until they are told, "
+        "such as block.mirror; a pull ends by itself",
         "finalize": "make the result of jobs visible",
         "dismiss": "forget jobs that have ended",
     }
@@ -337,7 +338,10 @@ def add_verbs(commands: Any) -> None:
             verb.add_argument("--comment", default="", help="why; kept with the job")
         if name == "cancel":
             verb.add_argument(
-                "--force", action="store_true", help="do not wait for a dead backend"
+                "--force",
+                action="store_true",
+                help="do not wait for a backend that does not answer: of kinds that "
+                "have one, which jobs on images (block.*) have not",
             )
             verb.add_argument("--wait", action="store_true", help="until it has ended")
         if name == "complete":

@@ -2,6 +2,7 @@
 
 import difflib
 import itertools
+import shlex
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -285,27 +286,40 @@ def since(job: job_pb2.Job) -> str:
 
 
 def reasons(job: job_pb2.Job, blocker: job_pb2.Job | None) -> Iterator[tuple[str, str]]:
-    last = job.history[-1] if job.history else None
-    if last is not None and last.reason:
+    if job.HasField("pending"):
+        yield from waits(job)
+    elif last := _last(job):
         reason = words.short_sizes(last.reason)
         yield "because", f"{reason} ({last.actor})" if last.actor else reason
-    if job.HasField("pending"):
-        yield "waits", words.pending(job.pending)
-        yield "for", words.place(job.pending.node_uri)
     if blocker is not None:
         done = words.percent(blocker)
         eta = words.eta(blocker)
         yield "behind", f"{blocker.job_id} {words.state(blocker)} {done}, eta {eta}"
     for pause in job.pauses:
-        yield (
-            "paused",
-            f"{pause.reason} (by {pause.actor})" if pause.actor else (pause.reason),
-        )
+        reason = words.short_sizes(pause.reason)
+        yield "paused", f"{reason} (by {pause.actor})" if pause.actor else reason
     for wish in job.wanted:
         yield "asked", f"{words.action(wish.action)} (by {wish.actor})"
     yield "limited by", words.limited_by(job)
     yield "time went", words.ledger(job.progress)
     yield "error", of_job(job)
+
+
+def waits(job: job_pb2.Job) -> Iterator[tuple[str, str]]:
+    """What a queued job waits for; whoever paused it is named for itself."""
+    if job.pending.reason == job_pb2.PENDING_REASON_PAUSED and job.pauses:
+        return
+    waits = words.pending(job.pending)
+    yield "waits", waits
+    node = words.place(job.pending.node_uri)
+    yield "for", "" if node in waits else node
+
+
+def _last(job: job_pb2.Job) -> job_pb2.JobTransition | None:
+    """Why it is in its state, if nothing else says it: neither its pauses nor error."""
+    said = {pause.reason for pause in job.pauses} | {job.error.message}
+    last = job.history[-1] if job.history else job_pb2.JobTransition()
+    return None if last.reason in ("", *said) else last
 
 
 # Whose pauses a resume ends; the others end by themselves.
@@ -334,5 +348,21 @@ def advice(job: job_pb2.Job) -> str:
             return f"longshore finalize {job_id}"
         case _ if not job.HasField("end_time"):
             return f"longshore wait {job_id}"
+        case job_pb2.JOB_STATE_FAILED:
+            return f"when the cause is gone, the same again: {again(job)}"
         case _:
             return ""
+
+
+def again(job: job_pb2.Job) -> str:
+    """The command that makes a job like it; how it was run is left to the user."""
+    if job.info.block.WhichOneof("kind") != "pull":
+        return f"a new {job.job_type}"
+    spec = job.info.block.pull.spec
+    typed = ["longshore", "pull", words.place(spec.top.uri)]
+    if spec.HasField("base"):
+        typed += ["--base", words.place(spec.base.uri)]
+        typed += ["--base-format", spec.base.format] if spec.base.format else []
+    for link in spec.backing_chain:
+        typed += ["--link", f"{link.format or 'qcow2'}:{words.place(link.uri)}"]
+    return shlex.join(typed)

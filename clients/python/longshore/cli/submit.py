@@ -61,8 +61,13 @@ def announce(args: Arguments, handle: JobHandle) -> None:
         printer.one(handle.job, (), name=handle.job_id)
     else:
         output.write([handle.job_id])
-    if not handle.is_new and not args.quiet:
+    if args.quiet:
+        return
+    if not handle.is_new:
         say("this job was there already")
+    # The end of the job says it, if that is waited for.
+    if handle.job is not None and words.is_alone(handle.job) and not args["wait"]:
+        say(words.NOTHING_TO_PULL)
 
 
 def plan(args: Arguments) -> Exit:
@@ -142,6 +147,7 @@ def plan_lines(plan: job_plan_pb2.JobPlan) -> Iterator[str]:
             ),
             ("takes", words.span(plan.estimate) if plan.HasField("estimate") else ""),
             ("starts", starts(plan)),
+            ("but", words.NOTHING_TO_PULL if is_alone(plan) else ""),
             ("on cancel", plan.cancel_effect),
         ]
     )
@@ -153,6 +159,10 @@ def plan_lines(plan: job_plan_pb2.JobPlan) -> Iterator[str]:
             yield f"  in the way: {words.holder(holder)}"
     for status in plan.obstacles:
         yield f"obstacle: {words.short_sizes(status.message)}"
+
+
+def is_alone(plan: job_plan_pb2.JobPlan) -> bool:
+    return plan.job_type == "block.pull" and len(plan.chain) == 1
 
 
 def starts(plan: job_plan_pb2.JobPlan) -> str:

@@ -158,6 +158,8 @@ def verdict(job: job_pb2.Job, *, is_quiet: bool = False) -> Exit:
 
 
 def summary(job: job_pb2.Job) -> str:
+    if words.is_alone(job):
+        return f": {words.NOTHING_TO_PULL}"
     progress = job.progress
     moved = [
         f"{format_size(count)} {done}"

@@ -221,6 +221,15 @@ def _asked_for(info: job_info_pb2.JobInfo) -> str:
     return NONE
 
 
+NOTHING_TO_PULL = "nothing to pull: the image has no backing file"
+
+
+def is_alone(job: job_pb2.Job) -> bool:
+    """A pull of an image that has no backing file: it does nothing, and succeeds."""
+    roles = [node.role for node in job.nodes]
+    return job.job_type == "block.pull" and roles == [node_pb2.NODE_ROLE_TOP]
+
+
 def remark(job: job_pb2.Job) -> str:
     """Why a job is not running, or why it ended, in a few words."""
     if job.HasField("end_time"):
