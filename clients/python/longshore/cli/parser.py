@@ -267,7 +267,7 @@ def add_queries(commands: Any) -> None:
     explain = command(
         commands,
         "explain",
-        "queries:explain",
+        "explaining:explain",
         "say why a job is where it is and what can be done",
         "explain JOB",
     )
