@@ -86,6 +86,17 @@ def test_before_it_has_nodes_it_is_about_what_was_asked_for() -> None:
     assert words.target(job("a", "QUEUED", info=job_info_pb2.JobInfo())) == words.NONE
 
 
+def test_what_is_asked_is_not_told_as_if_it_were_so() -> None:
+    pause = job_pb2.JobPause(reason="paused")
+    wish = job_pb2.JobWish(action=job_pb2.JOB_ACTION_PAUSE)
+    assert words.remark(job("a", "RUNNING", pauses=[pause], wanted=[wish])) == (
+        "pause asked"
+    )
+    assert words.remark(job("a", "PAUSED", pauses=[pause])) == "paused"
+    wish = job_pb2.JobWish(action=job_pb2.JOB_ACTION_FINALIZE)
+    assert words.remark(job("a", "PENDING", wanted=[wish])) == "finalize asked"
+
+
 def test_a_blocker_is_named_once() -> None:
     why = queued().pending
     assert words.pending(why) == "an image is in use (job in-front)"

@@ -234,6 +234,9 @@ def remark(job: job_pb2.Job) -> str:
     """Why a job is not running, or why it ended, in a few words."""
     if job.HasField("end_time"):
         return short_sizes(job.error.message)
+    # A cancel is not named: its comment says more.
+    if asked := [action(wish.action) for wish in job.wanted if wish.action != _CANCEL]:
+        return f"{', '.join(asked)} asked"
     if job.HasField("pending"):
         return pending(job.pending)
     # A cancel goes past the pauses, and is what it is about now.
@@ -244,6 +247,7 @@ def remark(job: job_pb2.Job) -> str:
     return _WAITS.get(job.state, job.error.message)
 
 
+_CANCEL = job_pb2.JOB_ACTION_CANCEL
 _WAITS = {
     job_pb2.JOB_STATE_PENDING: "waits to be finalized",
     job_pb2.JOB_STATE_READY: "waits to be completed",
