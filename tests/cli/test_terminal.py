@@ -195,6 +195,15 @@ def test_who_only_waits_cancels_nothing_by_ctrl_c(server: FakeServer) -> None:
     assert server.called("CancelJob") == []
 
 
+def test_who_waits_for_several_leaves_all_of_them(server: FakeServer) -> None:
+    server.put("more")
+    with Terminal("-s", server.address, "wait", "made", "more") as terminal:
+        terminal.sees("RUNNING")
+        terminal.ctrl_c()
+        assert terminal.end() == Exit.DETACHED
+    assert "the jobs go on: longshore wait made more" in terminal.text
+
+
 def test_a_watch_that_is_left_says_how_to_go_on(server: FakeServer) -> None:
     with Terminal("-s", server.address, "watch") as terminal:
         terminal.sees("is        made  RUNNING    50 %")

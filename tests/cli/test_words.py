@@ -94,7 +94,10 @@ def test_what_is_asked_is_not_told_as_if_it_were_so() -> None:
     )
     assert words.remark(job("a", "PAUSED", pauses=[pause])) == "paused"
     wish = job_pb2.JobWish(action=job_pb2.JOB_ACTION_FINALIZE)
-    assert words.remark(job("a", "PENDING", wanted=[wish])) == "finalize asked"
+    done = job("a", "PENDING", wanted=[wish])
+    assert words.remark(done) == "finalize asked"
+    done.options.auto_finalize = True
+    assert words.remark(done) == ""
 
 
 def test_a_blocker_is_named_once() -> None:

@@ -52,7 +52,7 @@ def follow(
         with notice, climb, alarm(seconds, watch) as is_late:
             last = last_word(watch, shown)
     except KeyboardInterrupt:
-        return gave_up(handle, Exit.DETACHED, GOES_ON)
+        return left(handle, args)
     finally:
         shown.close()
     if last is not None and last.HasField("end_time"):
@@ -125,6 +125,15 @@ def alarm(seconds: float | None, watch: Watch) -> Iterator[Callable[[], bool]]:
     finally:
         if timer is not None:
             timer.cancel()
+
+
+def left(handle: JobHandle, args: Arguments) -> Exit:
+    """Ctrl-C of a command that only waits, perhaps for more than this one."""
+    named: list[str] = args.values.get("job", [])
+    if len(named) < 2:
+        return gave_up(handle, Exit.DETACHED, GOES_ON)
+    say(f"stopped waiting; the jobs go on: longshore wait {' '.join(named)}")
+    return Exit.DETACHED
 
 
 def gave_up(handle: JobHandle, code: Exit, fate: str) -> Exit:

@@ -234,8 +234,7 @@ def remark(job: job_pb2.Job) -> str:
     """Why a job is not running, or why it ended, in a few words."""
     if job.HasField("end_time"):
         return short_sizes(job.error.message)
-    # A cancel is not named: its comment says more.
-    if asked := [action(wish.action) for wish in job.wanted if wish.action != _CANCEL]:
+    if asked := wishes(job):
         return f"{', '.join(asked)} asked"
     if job.HasField("pending"):
         return pending(job.pending)
@@ -247,12 +246,19 @@ def remark(job: job_pb2.Job) -> str:
     return _WAITS.get(job.state, job.error.message)
 
 
-_CANCEL = job_pb2.JOB_ACTION_CANCEL
 _WAITS = {
     job_pb2.JOB_STATE_PENDING: "waits to be finalized",
     job_pb2.JOB_STATE_READY: "waits to be completed",
     job_pb2.JOB_STATE_WAITING: "waits for the other jobs of its group",
 }
+
+
+def wishes(job: job_pb2.Job) -> list[str]:
+    """What somebody asked and is not reached yet; of a cancel its comment says more."""
+    unsaid = {job_pb2.JOB_ACTION_CANCEL}
+    if job.options.auto_finalize:
+        unsaid.add(job_pb2.JOB_ACTION_FINALIZE)
+    return [action(wish.action) for wish in job.wanted if wish.action not in unsaid]
 
 
 def pending(why: job_pb2.JobPending) -> str:
