@@ -129,8 +129,8 @@ def test_where_one_job_stands_no_second_is_offered(
     offered: Offered, server: FakeServer
 ) -> None:
     server.put("alpha")
-    assert offered("explain", "al") == ["alpha"]
-    assert offered("explain", "alpha", "") == []
+    assert offered("watch", "al") == ["alpha"]
+    assert offered("watch", "alpha", "") == []
 
 
 @pytest.mark.slow

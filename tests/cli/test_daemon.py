@@ -164,7 +164,7 @@ def test_history_is_watched_from_its_beginning(cli: Cli, top: str) -> None:
         (("pull", "nothing.qcow2"), Exit.NOT_ALLOWED, "nothing.qcow2"),
         (("create-image", "/etc/x", "--size", "1M"), Exit.NOT_ALLOWED, "/etc/x"),
         (("pause", "no-such-job"), Exit.USAGE, "no-such-job"),
-        (("pull", "/x", "--job-id", "Not Good"), Exit.USAGE, "job_id"),
+        (("pull", "/x", "--job-id", "Not Good"), Exit.USAGE, "--job-id:"),
     ],
 )
 @pytest.mark.usefixtures("images")

@@ -1,14 +1,17 @@
 """Every exit code, and errors: one line that says what to do, never a traceback."""
 
+import subprocess
+
 import pytest
 from google.rpc import error_details_pb2
 
 from longshore.cli.exits import Exit
+from longshore.cli.failures import unreachable
 from longshore.v1 import job_pb2
 from tests.cli.conftest import Cli
 from tests.support.fakeserver import FakeServer
 from tests.support.refusals import Code, Refusal
-from tests.support.shell import Done, run, spawn
+from tests.support.shell import PROGRAM, Done, run, spawn
 
 
 def refused(server: FakeServer, cli: Cli, refusal: Refusal) -> Done:
@@ -81,7 +84,7 @@ def test_every_field_that_is_wrong_is_named(server: FakeServer, cli: Cli) -> Non
     bad.field_violations.add(field="labels", description="too many")
     wrong = Refusal(Code.INVALID_ARGUMENT, "FIELD_INVALID", details=(bad,))
     shown = refused(server, cli, wrong)
-    assert "job_id: too long; labels: too many" in shown.err
+    assert "JOB: too long; --label: too many" in shown.err
 
 
 def test_a_bug_of_the_daemon_is_told_with_its_id(server: FakeServer, cli: Cli) -> None:
@@ -109,6 +112,43 @@ def test_the_environment_names_the_daemon(server: FakeServer) -> None:
     server.put("a")
     shown = spawn("list", "-q", env={"LONGSHORE_ADDRESS": server.address})
     assert (shown.code, shown.out) == (Exit.DONE, "a\n")
+
+
+def test_a_full_disk_is_no_wrong_word(server: FakeServer) -> None:
+    server.put("a")
+    program = " ".join([*PROGRAM, "-s", server.address, "list", ">", "/dev/full"])
+    done = subprocess.run(
+        ["bash", "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == Exit.FAILED
+    assert done.stderr == "error: stdout cannot be written: No space left on device\n"
+
+
+def test_a_file_that_is_not_there_is_told_with_its_option() -> None:
+    shown = run("-s", "host:1", "--tls-ca", "nope.pem", "list")
+    assert shown.code == Exit.USAGE
+    assert shown.err == "error: --tls-ca nope.pem: No such file or directory\n"
+
+
+def test_a_file_of_the_environment_is_told_with_its_variable(
+    server: FakeServer,
+) -> None:
+    env = {"LONGSHORE_TOKEN_FILE": "/nope"}
+    shown = spawn("-s", server.address, "list", env=env)
+    assert shown.err == "error: LONGSHORE_TOKEN_FILE /nope: No such file or directory\n"
+
+
+def test_a_socket_that_is_not_for_us_is_told_from_one_that_is_not_there() -> None:
+    said = (
+        "failed to connect to all addresses; last error: UNKNOWN: unix:/run/l.sock: "
+        "connect: Failed to connect to remote host: Permission denied"
+    )
+    shown, code = unreachable(said)
+    assert code == Exit.NOT_ALLOWED
+    assert "this user may not use the socket unix:/run/l.sock" in shown
+    shown, code = unreachable(said.replace("Permission", "Per"))
+    assert code == Exit.UNREACHABLE
+    assert "is longshored running" in shown
 
 
 def test_an_address_that_is_none_is_told() -> None:

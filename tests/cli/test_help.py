@@ -10,6 +10,7 @@ import pytest
 
 from longshore.cli.completion import subcommands
 from longshore.cli.exits import MEANINGS, Exit
+from longshore.cli.options import ON_ERROR
 from longshore.cli.parser import build
 from tests.support.shell import PROGRAM, run, spawn
 
@@ -70,6 +71,18 @@ def test_help_explains_the_exit_codes() -> None:
 
 def test_help_explains_the_units() -> None:
     assert "powers of 1024" in run("help", "units").out
+
+
+@pytest.mark.parametrize(
+    ("topic", "words"),
+    [("on-error", ON_ERROR), ("on-conflict", ("fail", "queue", "return"))],
+)
+def test_help_explains_what_each_word_does(topic: str, words: tuple[str, ...]) -> None:
+    lines = run("help", topic).lines
+    assert [word for word in words if any(f"  {word} " in line for line in lines)] == [
+        *words
+    ]
+    assert f"longshore help {topic}" in " ".join(run("pull", "--help").out.split())
 
 
 def test_help_explains_a_command() -> None:

@@ -1,10 +1,13 @@
 """longshore limit: what is sent, and what is shown of where a limit comes from."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from longshore.cli.exits import Exit
+from longshore.cli.limits import block_device
 from longshore.v1 import (
     job_pb2,
     job_service_pb2,
@@ -91,6 +94,28 @@ def test_a_device_is_named_by_an_image_on_it(server: FakeServer, cli: Cli) -> No
     uri = server.called("UpdateRateLimits")[0].scope.image_uri
     assert uri.startswith("/")
     assert uri.endswith("/top.qcow2")
+
+
+def test_a_device_of_this_host_has_a_number(tmp_path: Path) -> None:
+    (tmp_path / "vdx1").mkdir()
+    (tmp_path / "vdx1" / "dev").write_text("254:1\n")
+    for word, number in (
+        ("vdx1", "254:1"),
+        ("/dev/vdx1", "254:1"),
+        ("vdx2", ""),
+        ("/srv/vdx1", ""),
+        ("..", ""),
+        (str(tmp_path), ""),
+    ):
+        assert block_device(word, tmp_path) == number
+
+
+def test_a_node_of_a_device_has_its_number() -> None:
+    found = [node for node in Path("/dev").iterdir() if node.is_block_device()]
+    if not found:
+        pytest.skip("no block device here")
+    number = found[0].stat().st_rdev
+    assert block_device(str(found[0])) == f"{os.major(number)}:{os.minor(number)}"
 
 
 def test_an_option_that_is_no_limit_is_refused(server: FakeServer, cli: Cli) -> None:

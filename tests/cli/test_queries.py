@@ -1,14 +1,21 @@
-"""Commands that look at jobs: lists, beginnings of ids, explanations."""
+"""Commands that look at jobs: lists, beginnings of ids, facts."""
 
 import json
+import time
 
 import pytest
 
 from longshore.cli.exits import Exit
-from longshore.v1 import job_pb2, job_service_pb2, node_pb2
+from longshore.cli.lookup import ACTIVE
+from longshore.v1 import (
+    job_options_pb2,
+    job_pb2,
+    job_service_pb2,
+    system_service_pb2,
+)
 from tests.cli.conftest import Cli
 from tests.support.fakeserver import FakeServer
-from tests.support.jobs import job, progress, queued, running
+from tests.support.jobs import job, progress, running
 
 UUID = "01a1f9fc-46c0-7c93-89ea-87fec0ce57a4"
 
@@ -19,6 +26,52 @@ def test_a_list_asks_for_what_was_selected(server: FakeServer, cli: Cli) -> None
     assert request.states == [job_pb2.JOB_STATE_RUNNING]
     assert dict(request.selector.labels) == {"vm": "web"}
     assert list(request.selector.job_types) == ["block.*"]
+
+
+def test_states_may_be_named_by_comma(server: FakeServer, cli: Cli) -> None:
+    cli("list", "--state", "running,paused", "--state", "queued")
+    (request,) = server.called("ListJobs")
+    names = [job_pb2.JobState.Name(state) for state in request.states]
+    assert names == ["JOB_STATE_RUNNING", "JOB_STATE_PAUSED", "JOB_STATE_QUEUED"]
+
+
+@pytest.fixture
+def capable(server: FakeServer) -> None:
+    """A daemon that serves one kind of two."""
+    kind = system_service_pb2.JobKindCapability
+    answer = system_service_pb2.GetCapabilitiesResponse(
+        kinds=[kind(job_type="block.pull", served=True), kind(job_type="storage.move")]
+    )
+    server.answers["GetCapabilities"] = answer
+
+
+@pytest.mark.usefixtures("capable")
+@pytest.mark.parametrize("command", ["list", "watch", "top"])
+@pytest.mark.parametrize("kind", ["pull", "block.pul", "block.pull,blok.*"])
+def test_a_kind_that_there_is_not_is_refused(
+    server: FakeServer, cli: Cli, command: str, kind: str
+) -> None:
+    shown = cli(command, "--kind", kind)
+    assert shown.code == Exit.USAGE
+    assert f"no kind {kind.rpartition(',')[2]!r}; did you mean block." in shown.err
+    assert "This daemon serves block.pull; all that there are" in shown.err
+    assert server.called("ListJobs") == server.called("WatchJobs") == []
+
+
+@pytest.mark.usefixtures("capable")
+@pytest.mark.parametrize("kind", ["block.pull", "storage.move", "storage.*"])
+def test_a_kind_that_there_is_is_asked_for(
+    server: FakeServer, cli: Cli, kind: str
+) -> None:
+    assert cli("list", "--kind", kind).code == Exit.DONE
+    assert list(server.called("ListJobs")[0].selector.job_types) == [kind]
+
+
+def test_a_list_may_be_of_what_has_not_ended(server: FakeServer, cli: Cli) -> None:
+    cli("list", "--active")
+    (request,) = server.called("ListJobs")
+    assert set(request.states) == set(ACTIVE)
+    assert cli("list", "--active", "--state", "paused").code == Exit.USAGE
 
 
 def test_a_list_in_a_pipe_has_every_column(server: FakeServer, cli: Cli) -> None:
@@ -80,7 +133,7 @@ def test_a_beginning_of_two_names_both(server: FakeServer, cli: Cli) -> None:
     server.put("job-two")
     shown = cli("get", "job-")
     assert shown.code == Exit.USAGE
-    assert "beginning of 2 jobs: job-two, job-one" in shown.err
+    assert "may be any of 2 jobs: job-two, job-one" in shown.err
 
 
 def test_a_whole_id_that_is_also_a_beginning_is_itself(
@@ -130,83 +183,25 @@ def test_a_job_is_shown_with_its_facts(server: FakeServer, cli: Cli) -> None:
         assert fact in shown
 
 
+def test_a_job_is_shown_with_its_times_and_their_zone(
+    server: FakeServer, cli: Cli
+) -> None:
+    window = job_options_pb2.TimeWindow(start_minute=60, duration_minutes=60)
+    options = job_options_pb2.JobOptions(windows=[window])
+    options.earliest_start_time.FromSeconds(1_790_000_000)
+    server.put("a", "QUEUED", options=options)
+    shown = cli("get", "a").out
+    day = time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(1_790_000_000))
+    assert f"not before: {day}\n" in shown
+    assert "windows:    01:00-02:00/UTC\n" in shown
+
+
 def test_a_job_that_has_ended_has_no_rate(server: FakeServer, cli: Cli) -> None:
     server.put("a", "SUCCEEDED", progress=progress(5, 5))
     shown = cli("get", "a").out
     assert "rate" not in shown
     assert "eta" not in shown
     assert "limited by" not in shown
-
-
-def test_an_explanation_names_who_is_in_the_way(server: FakeServer, cli: Cli) -> None:
-    server.put("in-front", progress=progress(860, 2048))
-    server.put("behind", "QUEUED", pending=queued().pending)
-    shown = cli("explain", "behind").out
-    assert "an image is in use (job in-front)" in shown
-    assert "/srv/images/base image.raw" in shown
-    assert "in-front RUNNING 41 %, eta ~14m 30s (9m to 20m)" in shown
-    assert "next: longshore explain in-front" in shown
-
-
-def test_an_explanation_does_without_a_blocker_that_is_gone(
-    server: FakeServer, cli: Cli
-) -> None:
-    server.put("behind", "QUEUED", pending=queued().pending)
-    assert cli("explain", "behind").code == Exit.DONE
-
-
-@pytest.mark.parametrize(
-    ("state", "action", "advice"),
-    [
-        ("PAUSED", job_pb2.JOB_ACTION_RESUME, "longshore resume a"),
-        ("READY", job_pb2.JOB_ACTION_COMPLETE, "longshore complete a"),
-        ("PENDING", job_pb2.JOB_ACTION_FINALIZE, "longshore finalize a"),
-        ("RUNNING", job_pb2.JOB_ACTION_PAUSE, "longshore wait a"),
-    ],
-)
-def test_an_explanation_ends_with_what_to_do(
-    server: FakeServer,
-    cli: Cli,
-    state: str,
-    action: job_pb2.JobAction.ValueType,
-    advice: str,
-) -> None:
-    server.put("a", state, actions=[action])
-    assert f"next: {advice}" in cli("explain", "a").out
-
-
-@pytest.mark.parametrize(
-    ("holder", "advice"),
-    [
-        (job_pb2.PAUSE_HOLDER_USER, "longshore resume a"),
-        (job_pb2.PAUSE_HOLDER_ERROR_POLICY, "longshore resume a"),
-        (job_pb2.PAUSE_HOLDER_WINDOW, "longshore wait a"),
-    ],
-)
-def test_a_queued_job_that_is_paused_is_to_be_resumed(
-    server: FakeServer, cli: Cli, holder: job_pb2.PauseHolder.ValueType, advice: str
-) -> None:
-    pause = job_pb2.JobPause(holder=holder, reason="paused")
-    server.put("a", "QUEUED", pauses=[pause], actions=[job_pb2.JOB_ACTION_RESUME])
-    assert f"next: {advice}\n" in cli("explain", "a").out
-
-
-@pytest.mark.parametrize(("is_active", "verb"), [(True, "holds"), (False, "will hold")])
-def test_an_explanation_tells_what_is_held_from_what_will_be(
-    server: FakeServer, cli: Cli, verb: str, *, is_active: bool
-) -> None:
-    hold = node_pb2.Hold(active=is_active)
-    node = node_pb2.JobNode(role=node_pb2.NODE_ROLE_TOP, uri="file:///top", hold=hold)
-    server.put("a", nodes=[node])
-    assert f"\n  {verb} /top as top: " in cli("explain", "a").out
-
-
-def test_an_explanation_says_where_the_time_went(server: FakeServer, cli: Cli) -> None:
-    made = progress(1, 2)
-    made.ledger.throttled.FromSeconds(90)
-    made.ledger.writing.FromSeconds(10)
-    server.put("a", progress=made)
-    assert "throttled 90 %, writing 10 %" in cli("explain", "a").out
 
 
 def test_a_hostile_name_cannot_write_on_the_terminal(

@@ -10,6 +10,7 @@ import pytest
 
 from longshore.cli.exits import Exit
 from longshore.cli.policies import instant
+from longshore.cli.zone import local_zone
 from longshore.v1 import (
     image_pb2,
     image_service_pb2,
@@ -92,7 +93,7 @@ def test_every_option_is_sent(server: FakeServer, cli: Cli) -> None:
         *("pull", "/top.qcow2", "--rate", "50MiB/s", "--burst", "1M", "--iops", "100"),
         *("--burst-iops", "10", "--priority", "-5", "--after", "x", "--after", "y"),
         *("--on-conflict", "queue", "--manual-finalize", "--auto-dismiss", "1h"),
-        *("--window", "22:00-06:00", "--window", "sat/00:00-24:00"),
+        *("--window", "22:00-06:00/Asia/Tokyo", "--window", "sat/00:00-24:00"),
         *("--on-error", "enospc-stop", "-l", "vm=web", "-l", "tier=gold"),
         *("--job-id", "mine", "--request-id", "r", "--link", "raw:/base.raw"),
     )
@@ -105,8 +106,14 @@ def test_every_option_is_sent(server: FakeServer, cli: Cli) -> None:
         priority=-5,
         auto_finalize=False,
         windows=[
-            job_options_pb2.TimeWindow(start_minute=22 * 60, duration_minutes=8 * 60),
-            job_options_pb2.TimeWindow(weekdays=[6], duration_minutes=24 * 60),  # type: ignore[list-item]
+            job_options_pb2.TimeWindow(
+                start_minute=22 * 60, duration_minutes=8 * 60, time_zone="Asia/Tokyo"
+            ),
+            job_options_pb2.TimeWindow(
+                weekdays=[6],  # type: ignore[list-item]
+                duration_minutes=24 * 60,
+                time_zone=local_zone(),
+            ),
         ],
         source_error_policy=job_options_pb2.ErrorPolicy(action=5),  # type: ignore[arg-type]
         target_error_policy=job_options_pb2.ErrorPolicy(action=5),  # type: ignore[arg-type]
@@ -260,6 +267,26 @@ def test_a_plan_says_what_would_be_shared(server: FakeServer, cli: Cli) -> None:
     assert "reflink:   2 KiB (2048 bytes)" in cli("plan", "pull", "/top.qcow2").out
 
 
+ALONE = node_pb2.JobNode(role=node_pb2.NODE_ROLE_TOP)
+NOTHING = "nothing to pull: the image has no backing file"
+
+
+def test_an_image_without_a_backing_file_has_nothing_to_pull(
+    server: FakeServer, cli: Cli
+) -> None:
+    job = server.put("made", nodes=[ALONE])
+    server.answers["CreateJob"] = job_service_pb2.CreateJobResponse(job=job)
+    shown = cli("pull", "/top.qcow2")
+    assert (shown.out, shown.err) == ("made\n", f"longshore: {NOTHING}\n")
+    assert cli("pull", "/top.qcow2", "-q").err == ""
+    server.put("made", "SUCCEEDED", nodes=[ALONE])
+    shown = cli("pull", "/top.qcow2", "--wait")
+    assert shown.err.count(NOTHING) == 1
+    assert f"job made succeeded: {NOTHING}" in shown.err
+    planned(server, chain=[image_pb2.ImageLink()])
+    assert NOTHING in cli("plan", "pull", "/top.qcow2").out
+
+
 def test_a_plan_that_cannot_be_is_a_conflict(server: FakeServer, cli: Cli) -> None:
     process = node_pb2.ForeignProcess(pid=42, command="qemu-system")
     planned(
@@ -276,3 +303,19 @@ def test_a_plan_that_cannot_be_is_a_conflict(server: FakeServer, cli: Cli) -> No
     assert shown.code == Exit.CONFLICT
     assert "in the way: pid 42 (qemu-system)" in shown.out
     assert "obstacle: busy" in shown.out
+    assert "refused now; with --on-conflict queue as soon as nobody is" in shown.out
+
+
+def test_a_plan_that_no_queue_helps_is_never(server: FakeServer, cli: Cli) -> None:
+    broken = Refusal(Code.FAILED_PRECONDITION, "IMAGE_INVALID", "corrupt").status()
+    planned(server, obstacles=[broken])
+    assert "never, as things are" in cli("plan", "pull", "/top.qcow2").out
+
+
+def test_a_plan_that_may_lack_space_says_so(server: FakeServer, cli: Cli) -> None:
+    full = "The pull takes up to 1073741824 bytes, and there are 2048 bytes free"
+    tight = Refusal(Code.RESOURCE_EXHAUSTED, "NO_SPACE", full).status()
+    planned(server, queue_position=0, obstacles=[tight])
+    shown = cli("plan", "pull", "/top.qcow2").out
+    assert "at once, but may lack space" in shown
+    assert "takes up to 1 GiB, and there are 2 KiB free" in shown

@@ -29,6 +29,12 @@ def test_a_table_in_a_pipe_is_whole() -> None:
     assert printed(None) == (GOLDEN / "list-pipe.txt").read_text()
 
 
+def test_an_id_is_shortened_where_not_everything_fits() -> None:
+    whole = max(map(len, printed(None).splitlines()))
+    assert running().job_id in printed(whole)
+    assert "…c0ce57a4  " in printed(whole - 1)
+
+
 def test_colours_change_no_place() -> None:
     colored = printed(120, color=True)
     for code in ("\x1b[32m", "\x1b[31m", "\x1b[0m"):

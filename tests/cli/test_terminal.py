@@ -1,5 +1,6 @@
 """The command line on a terminal: the live bar, colours, the ladder of Ctrl-C."""
 
+import os
 import re
 import threading
 from pathlib import Path
@@ -122,18 +123,19 @@ def test_without_rich_there_are_plain_lines_and_a_hint(
     assert "\x1b" not in terminal.text
 
 
-def test_the_first_ctrl_c_asks_the_job_to_end(server: FakeServer) -> None:
+def test_the_first_ctrl_c_cancels_the_job(server: FakeServer) -> None:
     with pull(server) as terminal:
         terminal.sees("RUNNING")
         terminal.ctrl_c()
-        terminal.sees("asking the job to end")
+        terminal.sees("cancelling the job; Ctrl-C twice more stops waiting for its end")
         server.wait_for(lambda fake: bool(fake.called("CancelJob")))
         finish(server, "CANCELLED")
         assert terminal.end() == Exit.CANCELLED
     assert len(server.called("CancelJob")) == 1
 
 
-def test_the_third_ctrl_c_leaves_the_job_to_itself(server: FakeServer) -> None:
+def test_the_third_ctrl_c_stops_the_waiting(server: FakeServer) -> None:
+    server.answers["CancelJob"] = job_service_pb2.CancelJobResponse()
     with pull(server) as terminal:
         terminal.sees("RUNNING")
         terminal.ctrl_c()
@@ -143,7 +145,8 @@ def test_the_third_ctrl_c_leaves_the_job_to_itself(server: FakeServer) -> None:
         terminal.sees("Ctrl-C once more")
         terminal.ctrl_c()
         assert terminal.end() == Exit.DETACHED
-    assert "the job goes on: longshore wait made" in terminal.text
+    left = "stopped waiting; the job is being cancelled: longshore wait made"
+    assert left in terminal.text
     shown, hidden = "\x1b[?25h", "\x1b[?25l"
     assert terminal.text.rindex(shown) > terminal.text.rindex(hidden)
     assert len(server.called("CancelJob")) == 1
@@ -169,6 +172,7 @@ def test_a_daemon_that_is_slow_does_not_hold_up_the_ladder(server: FakeServer) -
         terminal.ctrl_c()
         assert terminal.end() == Exit.DETACHED
         answered.set()
+    assert "stopped waiting; the daemon has not answered yet" in terminal.text
 
 
 def test_a_cancel_that_is_refused_is_told(server: FakeServer) -> None:
@@ -177,7 +181,7 @@ def test_a_cancel_that_is_refused_is_told(server: FakeServer) -> None:
     with pull(server) as terminal:
         terminal.sees("RUNNING")
         terminal.ctrl_c()
-        terminal.sees("it could not be asked: You may not")
+        terminal.sees("the job was not cancelled and goes on: You may not")
         finish(server)
         assert terminal.end() == Exit.DONE
 
@@ -191,9 +195,18 @@ def test_who_only_waits_cancels_nothing_by_ctrl_c(server: FakeServer) -> None:
     assert server.called("CancelJob") == []
 
 
+def test_who_waits_for_several_leaves_all_of_them(server: FakeServer) -> None:
+    server.put("more")
+    with Terminal("-s", server.address, "wait", "made", "more") as terminal:
+        terminal.sees("RUNNING")
+        terminal.ctrl_c()
+        assert terminal.end() == Exit.DETACHED
+    assert "the jobs go on: longshore wait made more" in terminal.text
+
+
 def test_a_watch_that_is_left_says_how_to_go_on(server: FakeServer) -> None:
     with Terminal("-s", server.address, "watch") as terminal:
-        terminal.sees("is        made")
+        terminal.sees("is        made  RUNNING    50 %")
         server.put("made", "PAUSED")
         terminal.sees("PAUSED")
         terminal.ctrl_c()
@@ -205,10 +218,11 @@ def test_top_draws_on_a_screen_of_its_own(server: FakeServer) -> None:
     with Terminal("-s", server.address, "top", columns=120) as terminal:
         terminal.sees("1 running")
         server.put("made", "PAUSED")
-        terminal.sees("1 paused")
+        terminal.sees("1 paused  (q ends)")
         terminal.ctrl_c()
         assert terminal.end() == Exit.DONE
     assert "\x1b[?1049h" in terminal.text
+    assert "no jobs" not in terminal.text
     assert "\r\r" not in terminal.text
     assert terminal.text.rstrip().endswith("\x1b[?25h\x1b[?1049l")
 
@@ -220,8 +234,8 @@ def test_top_says_for_how_long_the_daemon_is_away(server: FakeServer) -> None:
         terminal.sees("1 running: the connection to the daemon was lost")
         server.start()
         server.put("made", "PAUSED")
-        terminal.sees("1 paused\x1b[K")
-        terminal.ctrl_c()
+        terminal.sees("1 paused  (q ends)\x1b[K")
+        os.write(terminal._master, b"q")
         assert terminal.end() == Exit.DONE
 
 

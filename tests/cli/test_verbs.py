@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from longshore.cli import lookup
 from longshore.cli.exits import Exit
 from longshore.v1 import job_options_pb2, job_pb2, job_service_pb2
 from tests.cli.conftest import Cli
@@ -40,15 +41,66 @@ def test_a_verb_is_one_call_and_one_line(
     server: FakeServer, cli: Cli, verb: str, method: str
 ) -> None:
     server.put("a")
-    shown = cli(verb, "a")
-    assert (shown.code, shown.out) == (Exit.DONE, "a  RUNNING\n")
+    shown = cli("-q", verb, "a")
+    assert (shown.code, shown.out) == (Exit.DONE, "a\n")
     assert [request.job_id for request in server.called(method)] == ["a"]
 
 
-def test_a_wish_that_is_not_reached_yet_is_told(server: FakeServer, cli: Cli) -> None:
-    wish = job_pb2.JobWish(action=job_pb2.JOB_ACTION_PAUSE)
-    server.put("a", wanted=[wish])
-    assert cli("pause", "a").out == "a  RUNNING  pause asked\n"
+PAUSED = job_pb2.JobPause(reason="paused")
+LUNCH = job_pb2.JobPause(reason="lunch")
+WINDOW = job_pb2.JobPause(reason="outside its windows")
+STALE = job_pb2.JobPending(
+    reason=job_pb2.PENDING_REASON_PAUSED, message="Paused: paused"
+)
+
+
+@pytest.mark.parametrize(
+    ("verb", "state", "more"),
+    [
+        ("pause", "RUNNING", {"pauses": [LUNCH]}),
+        ("resume", "PAUSED", {}),
+        ("resume", "QUEUED", {"pending": STALE}),
+        ("cancel", "ABORTING", {}),
+        ("complete", "READY", {}),
+        ("finalize", "PENDING", {}),
+    ],
+)
+def test_a_wish_that_is_not_reached_yet_is_told(
+    server: FakeServer, cli: Cli, verb: str, state: str, more: dict[str, Any]
+) -> None:
+    action = job_pb2.JobAction.Value(f"JOB_ACTION_{verb.upper()}")
+    server.put("a", state, wanted=[job_pb2.JobWish(action=action)], **more)
+    assert cli(verb, "a").out == f"a  {state}  {verb} asked\n"
+
+
+@pytest.mark.parametrize(
+    ("verb", "state", "more", "said"),
+    [
+        ("pause", "PAUSED", {"pauses": [PAUSED]}, "paused"),
+        ("pause", "PAUSED", {"pauses": [LUNCH]}, "paused: lunch"),
+        ("pause", "QUEUED", {"pauses": [PAUSED], "pending": STALE}, "paused"),
+        ("resume", "RUNNING", {}, "not paused"),
+        ("resume", "PAUSED", {"pauses": [WINDOW]}, "resumed; outside its windows"),
+        ("finalize", "SUCCEEDED", {}, "finalized"),
+        ("dismiss", "CANCELLED", {}, "dismissed"),
+    ],
+)
+def test_a_wish_that_is_reached_is_told(
+    server: FakeServer,
+    cli: Cli,
+    verb: str,
+    state: str,
+    more: dict[str, Any],
+    said: str,
+) -> None:
+    server.put("a", state, **more)
+    assert cli(verb, "a").out == f"a  {state}  {said}\n"
+
+
+def test_a_dismiss_that_is_repeated_names_the_job(server: FakeServer, cli: Cli) -> None:
+    server.put("abcd")
+    server.answers["DismissJob"] = job_service_pb2.DismissJobResponse()
+    assert cli("dismiss", "abcd").out == "abcd  dismissed\n"
 
 
 def test_comments_and_modes_are_sent(server: FakeServer, cli: Cli) -> None:
@@ -83,9 +135,45 @@ def test_one_that_fails_does_not_keep_the_others(server: FakeServer, cli: Cli) -
     server.put("aaaa")
     server.put("cccc")
     shown = cli("pause", "aaaa", "bbbb", "cccc")
-    assert shown.lines == ["aaaa  RUNNING", "cccc  RUNNING"]
-    assert shown.err.startswith("error: bbbb: no job bbbb")
+    assert shown.lines == ["aaaa  RUNNING  paused", "cccc  RUNNING  paused"]
+    assert shown.err.startswith("error: no job bbbb")
     assert shown.code == Exit.USAGE
+
+
+@pytest.mark.parametrize(
+    ("verb", "among"), [("cancel", lookup.ACTIVE), ("dismiss", lookup.ENDED)]
+)
+def test_jobs_may_be_selected(
+    server: FakeServer, cli: Cli, verb: str, among: list[job_pb2.JobState.ValueType]
+) -> None:
+    found = job_service_pb2.ListJobsResponse(
+        jobs=[server.put("aaaa"), server.put("bbbb")]
+    )
+    server.answers["ListJobs"] = found
+    shown = cli(verb, "-l", "vm=web")
+    assert shown.err == f"longshore: {verb} of 2 jobs\n"
+    assert [line[:4] for line in shown.lines] == ["aaaa", "bbbb"]
+    (asked,) = server.called("ListJobs")
+    assert dict(asked.selector.labels) == {"vm": "web"}
+    assert list(asked.states) == list(among)
+    assert cli(verb, "--all", "-q").out == "aaaa\nbbbb\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "which jobs?"),
+        (("aaaa", "--all"), "not both"),
+        (("--state", "failed"), "cannot be asked of jobs that are failed"),
+        (("--all",), "no such job"),
+    ],
+)
+def test_a_selection_of_nothing_is_refused(
+    cli: Cli, words: tuple[str, ...], said: str
+) -> None:
+    shown = cli("cancel", *words)
+    assert shown.code == Exit.USAGE
+    assert said in shown.err
 
 
 def test_a_get_of_one_that_is_not_there_shows_the_others(
@@ -95,7 +183,7 @@ def test_a_get_of_one_that_is_not_there_shows_the_others(
     server.put("cccc")
     shown = cli("get", "aaaa", "bbbb", "cccc", "-o", "json")
     assert [job["jobId"] for job in json.loads(shown.out)] == ["aaaa", "cccc"]
-    assert shown.err.startswith("error: bbbb: no job bbbb")
+    assert shown.err.startswith("error: no job bbbb")
     assert shown.code == Exit.USAGE
 
 
@@ -136,7 +224,7 @@ def test_options_are_set_and_told(server: FakeServer, cli: Cli) -> None:
     assert updated(server).options == options
     assert shown.out == (
         "a  RUNNING  rate=50MiB burst=1MiB iops=10 burst-iops=5 priority=-3 "
-        "auto-finalize=false auto-dismiss=1h 30m\n"
+        "auto-finalize=false auto-dismiss=1h30m\n"
     )
 
 
@@ -185,7 +273,7 @@ def test_no_error_policy_is_a_report(server: FakeServer, cli: Cli) -> None:
 
 @pytest.mark.usefixtures("living")
 def test_windows_are_set_together(server: FakeServer, cli: Cli) -> None:
-    words = ("window=mon,tue/22:00-06:00/Europe/Madrid", "window=sat/00:00+2880m")
+    words = ("window=mon,tue/22:00-06:00/Europe/Madrid", "window=sat/00:00+2880m/UTC")
     shown = cli("set", "a", *words)
     request = updated(server)
     assert [one.duration_minutes for one in request.options.windows] == [480, 2880]

@@ -174,3 +174,48 @@ def test_a_wait_outlives_a_crash_of_the_daemon(server: FakeServer, cli: Cli) -> 
     thread.start()
     assert cli("wait", "a").code == Exit.DONE
     thread.join()
+
+
+def test_several_are_waited_for_and_the_worst_end_counts(
+    server: FakeServer, cli: Cli
+) -> None:
+    warning = job_pb2.JobWarning(message="the disk is slow")
+    server.put("abcd", "FAILED")
+    server.put("efgh", "SUCCEEDED", warnings=[warning])
+    server.put("ijkl", "CANCELLED")
+    shown = cli("wait", "ijkl", "abcd", "efgh")
+    assert shown.code == Exit.FAILED
+    for said in ("abcd failed", "efgh succeeded", "ijkl was cancelled"):
+        assert f"longshore: job {said}" in shown.err
+    assert cli("wait", "efgh", "ijkl").code == Exit.CANCELLED
+
+
+def test_several_for_programs_are_one_document(server: FakeServer, cli: Cli) -> None:
+    server.put("abcd", "SUCCEEDED")
+    server.put("efgh", "SUCCEEDED")
+    jobs = json.loads(cli("wait", "abcd", "efgh", "-o", "json").out)
+    assert [one["jobId"] for one in jobs] == ["abcd", "efgh"]
+
+
+def test_the_time_is_that_of_all_together(server: FakeServer, cli: Cli) -> None:
+    server.put("abcd")
+    server.put("efgh", "SUCCEEDED")
+    shown = cli("wait", "abcd", "efgh", "--timeout", "50ms")
+    assert shown.code == Exit.TIMEOUT
+    assert "the job goes on: longshore wait abcd" in shown.err
+    assert "job efgh succeeded" in shown.err
+
+
+def test_one_that_is_not_there_does_not_keep_the_others(
+    server: FakeServer, cli: Cli
+) -> None:
+    server.put("abcd", "SUCCEEDED")
+    shown = cli("wait", "nobody", "abcd")
+    assert shown.code == Exit.USAGE
+    assert "error: no job nobody; see" in shown.err
+    assert "job abcd succeeded" in shown.err
+
+
+def test_states_may_be_named_by_comma(server: FakeServer, cli: Cli) -> None:
+    server.put("a", "PAUSED")
+    assert cli("wait", "a", "--for", "ready,paused").code == Exit.DONE

@@ -1,6 +1,7 @@
 """The watch and the live list."""
 
 import json
+import re
 
 import pytest
 
@@ -12,6 +13,9 @@ from tests.cli.conftest import Cli
 from tests.support.fakeserver import FakeServer
 from tests.support.jobs import job, progress, running
 from tests.support.refusals import Code, Refusal
+from tests.support.shell import Terminal
+
+UUID = "01a1f9fc-46c0-7c93-89ea-87fec0ce57a4"
 
 
 def ended(server: FakeServer) -> None:
@@ -24,7 +28,11 @@ def test_a_watch_of_a_job_ends_with_it(server: FakeServer, cli: Cli) -> None:
     ended(server)
     shown = cli("watch", "a")
     assert shown.code == Exit.DONE
-    assert shown.lines == [f"{'':8}  is        a  SUCCEEDED"]
+    header, line = shown.lines
+    assert header.split() == ["TIME", "WHAT", "JOB", "STATE"]
+    when, said = line[:8], line[8:]
+    assert re.fullmatch("[0-9]{2}:[0-9]{2}:[0-9]{2}", when)
+    assert said == "  is        a    SUCCEEDED"
 
 
 def test_a_watch_since_a_cursor_tells_every_change(
@@ -127,3 +135,15 @@ def test_a_board_keeps_what_has_not_ended() -> None:
 )
 def test_what_does_not_fit_is_counted(height: int | None, shown: list[str]) -> None:
     assert fitting(["a", "b", "c"], height) == shown
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("columns", "shown"), [(80, "…c0ce57a4"), (120, UUID)])
+def test_ids_of_a_watch_are_short_on_a_narrow_terminal(
+    server: FakeServer, columns: int, shown: str
+) -> None:
+    server.put(UUID, "SUCCEEDED")
+    words = ("-s", server.address, "watch", UUID)
+    with Terminal(*words, columns=columns) as terminal:
+        assert terminal.end() == Exit.DONE
+    assert f"  {shown}  SUCCEEDED" in terminal.text

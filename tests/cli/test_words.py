@@ -86,6 +86,20 @@ def test_before_it_has_nodes_it_is_about_what_was_asked_for() -> None:
     assert words.target(job("a", "QUEUED", info=job_info_pb2.JobInfo())) == words.NONE
 
 
+def test_what_is_asked_is_not_told_as_if_it_were_so() -> None:
+    pause = job_pb2.JobPause(reason="paused")
+    wish = job_pb2.JobWish(action=job_pb2.JOB_ACTION_PAUSE)
+    assert words.remark(job("a", "RUNNING", pauses=[pause], wanted=[wish])) == (
+        "pause asked"
+    )
+    assert words.remark(job("a", "PAUSED", pauses=[pause])) == "paused"
+    wish = job_pb2.JobWish(action=job_pb2.JOB_ACTION_FINALIZE)
+    done = job("a", "PENDING", wanted=[wish])
+    assert words.remark(done) == "finalize asked"
+    done.options.auto_finalize = True
+    assert words.remark(done) == ""
+
+
 def test_a_blocker_is_named_once() -> None:
     why = queued().pending
     assert words.pending(why) == "an image is in use (job in-front)"
@@ -104,7 +118,7 @@ def test_a_process_in_the_way_is_named() -> None:
 def test_a_wait_whose_end_is_known_says_when_that_is() -> None:
     why = job_pb2.JobPending(message="Starts later")
     why.until_time.FromSeconds(1_790_000_000)
-    day = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(1_790_000_000))
+    day = time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(1_790_000_000))
     assert words.pending(why) == f"Starts later: not before {day}"
 
 

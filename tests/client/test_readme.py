@@ -1,4 +1,4 @@
-"""The blocks of the README run, one after the other, against a daemon."""
+"""The blocks of the READMEs run, one after the other, against a daemon."""
 
 import os
 import re
@@ -10,10 +10,14 @@ import pytest
 
 from tests.support.daemon import LocalDaemon, Place
 
-README = Path(__file__).parents[2] / "clients" / "python" / "README.md"
-BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+TOP = Path(__file__).parents[2]
 
-# The README's images are in /srv/images; the test's are elsewhere.
+
+def blocks(readme: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", readme.read_text(), re.DOTALL)
+
+
+# The READMEs' images are in /srv/images; the test's are elsewhere.
 ROOT = "/srv/images"
 
 PROLOGUE = """
@@ -43,11 +47,11 @@ print("cursor", first.revision > 0)
 """
 
 
-@pytest.mark.slow
-def test_the_readme_runs(tmp_path: Path) -> None:
-    place = Place(tmp_path)
-    program = "\n".join([PROLOGUE, *BLOCKS, EPILOGUE])
+def ran(directory: Path, *programs: str) -> str:
+    """What the programs print as one, against a daemon of their own."""
+    place = Place(directory)
     daemon = LocalDaemon(place.config()).start()
+    program = "\n".join([PROLOGUE, *programs])
     try:
         done = subprocess.run(
             [sys.executable, "-c", program.replace(ROOT, str(place.root))],
@@ -60,6 +64,20 @@ def test_the_readme_runs(tmp_path: Path) -> None:
     finally:
         daemon.stop_once()
     assert done.returncode == 0, done.stderr
-    assert "bytes copied" in done.stdout
-    assert "There is no such file" in done.stdout
-    assert done.stdout.endswith("2 jobs\ncursor True\n")
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_readme_runs(tmp_path: Path) -> None:
+    readme = TOP / "clients" / "python" / "README.md"
+    printed = ran(tmp_path, *blocks(readme), EPILOGUE)
+    assert "bytes copied" in printed
+    assert "There is no such file" in printed
+    assert printed.endswith("2 jobs\ncursor True\n")
+
+
+@pytest.mark.slow
+def test_the_first_page_runs_and_says_little(tmp_path: Path) -> None:
+    lines = ran(tmp_path, *blocks(TOP / "README.md")).splitlines()
+    assert lines[-1] == "JOB_STATE_SUCCEEDED"
+    assert all(re.fullmatch(r"JOB_STATE_[A-Z]+|\d+ of \d+ bytes", it) for it in lines)

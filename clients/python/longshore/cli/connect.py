@@ -1,26 +1,14 @@
-"""The client of a command, and the jobs and images that its words name."""
+"""The client of a command, and the images that its words name."""
 
-import itertools
-import re
 from dataclasses import replace
-from pathlib import Path
 
 from ..address import check_address, default_address
-from ..client import Client, JobHandle
+from ..client import Client
 from ..credentials import Credentials, is_local
-from ..errors import NotFound
 from ..v1 import image_pb2
 from .arguments import Arguments
 from .away import Notice
-from .exits import CommandError
-
-# So much of an id is enough to look it up by its beginning.
-_PREFIX = re.compile(r"[0-9a-z-]{4,62}")
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-# A beginning is looked for among so many, newest first: a store may hold millions.
-SEARCHED = 5000
-PAGE = 500
+from .paths import absolute
 
 
 class Daemon(Client):
@@ -44,6 +32,17 @@ def credentials(args: Arguments) -> Credentials:
     return replace(found, **given)
 
 
+def origin(args: Arguments, path: str) -> str:
+    """Who named a file of the credentials: an option, or the environment."""
+    from_environment = Credentials.from_environment()
+    for name in ("tls_ca", "tls_cert", "tls_key", "token_file"):
+        if args[name] == path:
+            return "--" + name.replace("_", "-")
+        if getattr(from_environment, name) == path:
+            return f"LONGSHORE_{name.upper()}"
+    return ""
+
+
 def tls_trouble(args: Arguments) -> str:
     """Why TLS keeps us out, if it is that: gRPC alone says "unavailable"."""
     from . import diagnose
@@ -55,43 +54,9 @@ def tls_trouble(args: Arguments) -> str:
 
 def image(path: str, declared: str) -> image_pb2.ImageRef:
     """An image as the daemon names it: by absolute path."""
-    if not path:
-        raise CommandError("the path of the image is empty")
-    if "://" not in path:
-        path = str(Path.cwd() / path)
-    return image_pb2.ImageRef(uri=path, format=declared)
+    return image_pb2.ImageRef(uri=absolute(path), format=declared)
 
 
 def links(args: Arguments) -> list[image_pb2.ImageRef]:
     """The chain below an image as --link declares it."""
     return [image(path, declared) for path, declared in args["link"]]
-
-
-def find(daemon: Client, word: str) -> JobHandle:
-    """A job by its id, or by an unambiguous beginning of it."""
-    handle = daemon.job(word)
-    if _UUID.fullmatch(word):
-        # Complete: whatever is asked of the job will say if there is none.
-        return handle
-    try:
-        handle.get()
-    except NotFound:
-        if not _PREFIX.fullmatch(word):
-            raise
-    else:
-        return handle
-    return _beginning(daemon, word)
-
-
-def _beginning(daemon: Client, word: str) -> JobHandle:
-    newest = itertools.islice(daemon.list(page_size=PAGE), SEARCHED)
-    matches = [job for job in newest if job.job_id.startswith(word)]
-    if len(matches) > 1:
-        some = ", ".join(job.job_id for job in matches[:3])
-        more = " …" if len(matches) > 3 else ""
-        raise CommandError(
-            f"{word} is the beginning of {len(matches)} jobs: {some}{more}"
-        )
-    if not matches:
-        raise CommandError(f"no job {word}; see: longshore list")
-    return JobHandle(daemon, matches[0].job_id, matches[0])

@@ -16,6 +16,25 @@ class Exit(IntEnum):
     DETACHED = 130
 
 
+# Of several jobs that end differently, the last of these counts.
+_BY_WEIGHT = (
+    Exit.DONE,
+    Exit.WARNINGS,
+    Exit.CANCELLED,
+    Exit.FAILED,
+    Exit.CONFLICT,
+    Exit.USAGE,
+    Exit.NOT_ALLOWED,
+    Exit.UNREACHABLE,
+    Exit.TIMEOUT,
+    Exit.DETACHED,
+)
+
+
+def worse(one: Exit, other: Exit) -> Exit:
+    return max(one, other, key=_BY_WEIGHT.index)
+
+
 MEANINGS = {
     Exit.DONE: "done; a job that was waited for succeeded",
     Exit.FAILED: "the job, or the command itself, failed",
@@ -25,9 +44,13 @@ MEANINGS = {
     Exit.CONFLICT: "target busy, wrong state, or changed by someone else",
     Exit.UNREACHABLE: "the daemon was not reached",
     Exit.NOT_ALLOWED: "not authenticated, or not allowed",
-    Exit.TIMEOUT: "waited long enough; the job goes on",
-    Exit.DETACHED: "left by Ctrl-C; the job goes on",
+    Exit.TIMEOUT: "waited long enough; that alone ends no job",
+    Exit.DETACHED: "Ctrl-C stopped the waiting; only that of pull --wait cancels a job",
 }
+
+
+class NotWritten(Exception):
+    """What was to be printed could not be, and nothing more can."""
 
 
 class CommandError(Exception):

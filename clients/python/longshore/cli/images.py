@@ -21,19 +21,35 @@ _COMPRESSION = {
 def create(args: Arguments) -> Exit:
     if args["size"] is None and args["backing"] is None:
         raise CommandError("how large is it to be? Give --size (or --backing)")
+    made_as = format_of(args)
     request = image_service_pb2.CreateImageRequest(
-        image=image(args["path"], args["format"]), backing_chain=links(args)
+        image=image(args["path"], made_as), backing_chain=links(args)
     )
     if args["size"] is not None:
         request.virtual_size_bytes = args["size"]
     if args["backing"] is not None:
         request.backing.CopyFrom(image(args["backing"], args["backing_format"]))
-    if args["format"] == "qcow2":
+    if made_as == "qcow2":
         request.qcow2.CopyFrom(qcow2_options(args))
     with Daemon(args) as daemon:
         made = daemon.create_image(request)
     Printer.of(args).one(made, [link_line(made.chain[0])], name=made.uri)
     return Exit.DONE
+
+
+# Who names a file so takes it for raw bytes, and so do the programs that are given it.
+_RAW_NAMES = (".raw", ".img")
+
+
+def format_of(args: Arguments) -> str:
+    """The format to make: qcow2, unless the name says otherwise and no option does."""
+    given: str | None = args["format"]
+    if given is None and args["path"].lower().endswith(_RAW_NAMES):
+        raise CommandError(
+            f"{args['path']} has the name of a raw image: give --format raw, or "
+            "--format qcow2 if it is to be qcow2 all the same"
+        )
+    return given or "qcow2"
 
 
 def qcow2_options(args: Arguments) -> image_pb2.Qcow2Options:

@@ -1,7 +1,7 @@
 """Ctrl-C while a job that this command has made is waited for.
 
-The first asks the job to end, and the wait goes on to that end; the third leaves at
-once, and the job goes on by itself.
+The first asks to cancel the job, and the wait goes on to its end; the third stops the
+waiting at once, whatever has become of the cancel.
 """
 
 import queue
@@ -15,13 +15,20 @@ from ..client import JobHandle
 from ..errors import LongshoreError
 from .output import Say
 
+# What is so of a job that was left.
+GOES_ON = "the job goes on"
+CANCELLING = "the job is being cancelled"
+UNKNOWN = "the daemon has not answered yet whether it cancels the job"
+
 
 class Ladder:
-    """Counts; `is_left` once the third has come."""
+    """Counts; `is_left` once the third has come. `fate` is what is so of the job."""
 
     def __init__(self, handle: JobHandle) -> None:
         self._handle = handle
+        # Written by the threads of the ladder, each a single word.
         self.is_left = False
+        self.fate = GOES_ON
 
     @contextmanager
     def stands(self, say: Say, leave: Callable[[], None]) -> Iterator[None]:
@@ -54,11 +61,12 @@ class Ladder:
         while steps.get() is not None:
             count += 1
             if count == 1:
-                say("asking the job to end; Ctrl-C twice more leaves it to itself")
+                self.fate = UNKNOWN
+                say("cancelling the job; Ctrl-C twice more stops waiting for its end")
                 # Not here: the daemon may be slow, and the ladder must not be.
                 threading.Thread(target=self._cancel, args=(say,), daemon=True).start()
             elif count == 2:
-                say("Ctrl-C once more leaves the job to itself")
+                say(f"{self.fate}; Ctrl-C once more stops waiting for its end")
             else:
                 self.is_left = True
                 leave()
@@ -67,4 +75,7 @@ class Ladder:
         try:
             self._handle.client.job(self._handle.job_id).cancel("Ctrl-C")
         except LongshoreError as error:
-            say(f"it could not be asked: {error}")
+            self.fate = GOES_ON
+            say(f"the job was not cancelled and goes on: {error}")
+        else:
+            self.fate = CANCELLING

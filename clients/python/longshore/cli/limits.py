@@ -1,6 +1,7 @@
 """longshore limit: what jobs of the daemon, of a device or of a group share."""
 
 import itertools
+import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from .arguments import Arguments
 from .connect import Daemon
 from .exits import CommandError, Exit
 from .output import Printer
+from .paths import absolute
 from .table import Column, Cut
 from .verbs import RATES, asked, values
 
@@ -71,8 +73,23 @@ def _asked(options: Sequence[str]) -> tuple[rate_limit_pb2.RateLimit, list[str]]
 
 def _scope(word: str) -> str:
     """A device by its number, or an image on it by its absolute path."""
-    is_whole = _DEVICE.fullmatch(word) or "://" in word
-    return word if is_whole else str(Path.cwd() / word)
+    return word if _DEVICE.fullmatch(word) else block_device(word) or absolute(word)
+
+
+def block_device(word: str, known: Path = Path("/sys/class/block")) -> str:
+    """The number of a block device of this host, by its name or path; "" if none."""
+    path = Path(word)
+    if path.is_block_device():
+        number = path.stat().st_rdev
+        return f"{os.major(number)}:{os.minor(number)}"
+    # A container may see it without a node. A file of that name is meant first.
+    name = word.removeprefix("/dev/")
+    if path.exists() or "/" in name or not name.strip("."):
+        return ""
+    try:
+        return (known / name / "dev").read_text().strip()
+    except (OSError, ValueError):
+        return ""
 
 
 def _group(daemon: Client, group_id: str) -> job_service_pb2.UpdateJobGroupResponse:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from .arguments import Arguments
-from .exits import CommandError, Exit
+from .exits import CommandError, Exit, NotWritten
 from .terminal import RED, paint, wants_color
 
 
@@ -29,12 +29,21 @@ def run(args: Arguments) -> int:
     except KeyboardInterrupt:
         return int(Exit.DETACHED)
     except BrokenPipeError:
-        # The reader has seen enough; what is left in the buffer goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader has seen enough.
+        drop_output()
         return int(Exit.DONE)
+    except NotWritten as error:
+        drop_output()
+        return complain(args, f"stdout cannot be written: {error}", Exit.FAILED)
     except Exception as error:  # noqa: BLE001 - the last resort: never a traceback
         message, code = explain(error)
-        return complain(args, refused_by_tls(error, args) or message, code)
+        message = refused_by_tls(error, args) or named(message, error, args)
+        return complain(args, message, code, hinted(error, args))
+
+
+def drop_output() -> None:
+    """What is left in the buffer goes nowhere: Python would try again at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def refused_by_tls(error: Exception, args: Arguments) -> str:
@@ -43,6 +52,21 @@ def refused_by_tls(error: Exception, args: Arguments) -> str:
     from .connect import tls_trouble
 
     return tls_trouble(args) if isinstance(error, ConnectionFailed) else ""
+
+
+def named(message: str, error: Exception, args: Arguments) -> str:
+    from .connect import origin
+    from .fields import named
+
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{origin(args, str(error.filename))} {message}".lstrip()
+    return named(message, error, args.run)
+
+
+def hinted(error: Exception, args: Arguments) -> str:
+    from .fields import hint
+
+    return hint(error, args)
 
 
 def explain(error: Exception) -> tuple[str, Exit]:
@@ -69,9 +93,11 @@ def find(run: str) -> Callable[[Arguments], Exit]:
     return found
 
 
-def complain(args: Arguments, message: str, code: Exit) -> int:
+def complain(args: Arguments, message: str, code: Exit, hint: str = "") -> int:
     label = "error:"
     if wants_color(sys.stderr, args.color):
         label = paint(label, RED)
     sys.stderr.write(f"{label} {message}\n")
+    if hint:
+        sys.stderr.write(f"hint: {hint}\n")
     return int(code)

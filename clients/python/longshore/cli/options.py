@@ -24,11 +24,13 @@ def pull_arguments(parser: argparse.ArgumentParser) -> None:
     image_arguments(parser)
 
 
-def image_arguments(parser: argparse.ArgumentParser) -> None:
+def image_arguments(
+    parser: argparse.ArgumentParser, default: str | None = "qcow2"
+) -> None:
     parser.add_argument(
         "--format",
         choices=IMAGE_FORMATS,
-        default="qcow2",
+        default=default,
         metavar="FORMAT",
         help="qcow2 (the default) or raw: declared, never guessed",
     )
@@ -74,20 +76,22 @@ def submit_arguments(parser: argparse.ArgumentParser) -> None:
         default="fail",
         metavar="WHAT",
         help="if someone holds the image: fail (the default), queue, or return the "
-        "job that does the same",
+        "job that does the same; see: longshore help on-conflict",
     )
     add(
         "--on-error",
         choices=ON_ERROR,
         metavar="WHAT",
-        help=f"if reading or writing fails: {', '.join(ON_ERROR)}",
+        help=f"if reading or writing fails: {', '.join(ON_ERROR)}; see: longshore help "
+        "on-error",
     )
     add(
         "--window",
         action="append",
         default=[],
         metavar="WHEN",
-        help="work then only: 22:00-06:00, mon-fri/22:00-06:00/Europe/Madrid (repeat)",
+        help="work then only: 22:00-06:00, mon-fri/22:00-06:00/Europe/Madrid (repeat); "
+        "without a zone, in that of this machine",
     )
     add(
         "--manual-finalize",
@@ -136,11 +140,33 @@ def wait_arguments(parser: argparse.ArgumentParser) -> None:
 
 def job_argument(parser: argparse.ArgumentParser, **more: Any) -> None:
     parser.add_argument(
-        "job", metavar="JOB", help="its id, or an unambiguous beginning", **more
+        "job",
+        metavar="JOB",
+        help="its id, an unambiguous beginning or end of it (4 characters at least), "
+        "or the path of the image that it changes",
+        **more,
     )
 
 
-def select_arguments(parser: argparse.ArgumentParser) -> None:
+def choice_arguments(parser: argparse.ArgumentParser) -> None:
+    """Instead of jobs by name; says how many there are, and refuses none."""
+    group = parser.add_argument_group("instead of JOB")
+    select_arguments(group)
+    state_argument(group)
+    group.add_argument("--all", action="store_true", help="all that it can be asked of")
+
+
+def state_argument(parser: Any) -> None:
+    parser.add_argument(
+        "--state",
+        action="append",
+        default=[],
+        metavar="STATE",
+        help="in this state (repeat, or by comma)",
+    )
+
+
+def select_arguments(parser: Any) -> None:
     parser.add_argument(
         "-l",
         "--label",
@@ -155,7 +181,7 @@ def select_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KIND",
-        help="of this kind: block.pull, block.* (repeat)",
+        help="of this kind: block.pull, block.* (repeat, or by comma)",
     )
     parser.add_argument(
         "--group",

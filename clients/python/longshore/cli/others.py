@@ -7,9 +7,10 @@ from . import output, words
 from .arguments import Arguments
 from .completion import script, subcommands
 from .connect import Daemon
-from .exits import MEANINGS, CommandError, Exit
+from .exits import CommandError, Exit
 from .output import Printer
 from .parser import build
+from .topics import TOPICS
 
 
 def capabilities(args: Arguments) -> Exit:
@@ -53,23 +54,12 @@ def completion(args: Arguments) -> Exit:
     return Exit.DONE
 
 
-UNITS = """\
-Sizes: a bare number is bytes; K M G T P and KiB MiB GiB … are powers of 1024,
-kB MB GB … powers of 1000. Small m, and b for bits, are refused.
-Rates: a size, with or without /s: always bytes a second.
-Durations: 90, 90s, 15m, 1h30m, 250ms.
-Windows: [DAYS/]START-END[/ZONE], such as 22:00-06:00, sat,sun/08:00-20:00,
-mon-fri/22:00-06:00/Europe/Madrid; START+DURATION if longer than a day; else UTC."""
-
-
 def topic(args: Arguments) -> Exit:
     match args["topic"]:
         case None:
             build().print_help()
-        case "exit-codes":
-            output.write(f"{int(code):>4}  {text}" for code, text in MEANINGS.items())
-        case "units":
-            output.write([UNITS])
+        case name if name in TOPICS:
+            output.write([TOPICS[name]])
         case name:
             known = subcommands(build())
             if name not in known:

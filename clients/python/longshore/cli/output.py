@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 
 from . import terminal
 from .arguments import Arguments
+from .exits import NotWritten
 from .table import Column, one_line, table
 from .yaml import emit
 
@@ -180,8 +181,21 @@ _KNOWN_DETAILS = {
 
 def write(lines: Iterable[str]) -> None:
     for line in lines:
-        sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+        with _telling():
+            sys.stdout.write(f"{line}\n")
+    with _telling():
+        sys.stdout.flush()
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """An error of stdout is told from those of whatever makes the lines."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise NotWritten(str(error.strerror or error)) from error
 
 
 def pairs(values: Iterable[tuple[str, str]]) -> list[str]:

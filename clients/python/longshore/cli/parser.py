@@ -11,10 +11,12 @@ from .. import __version__
 from .arguments import COUNT, SIZE
 from .options import (
     IMAGE_FORMATS,
+    choice_arguments,
     image_arguments,
     job_argument,
     pull_arguments,
     select_arguments,
+    state_argument,
     submit_arguments,
     wait_arguments,
 )
@@ -44,7 +46,7 @@ def build() -> argparse.ArgumentParser:
         prog="longshore",
         description="Long operations on disk images, under control.",
         epilog="example:\n  longshore pull /srv/images/top.qcow2 --wait\n\n"
-        "More: longshore help units, longshore help exit-codes",
+        "More: longshore help TOPIC, of exit-codes, units, on-error, on-conflict",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -144,9 +146,15 @@ def add_submits(commands: Any) -> None:
     ways.add_argument(
         "--wait",
         action="store_true",
-        help="wait for the end of the job; Ctrl-C cancels it, three times detaches",
+        help="wait for the end of the job; Ctrl-C cancels it, twice more stops waiting "
+        "for its end",
     )
-    ways.add_argument("--detach", action="store_true", help="do not wait (the default)")
+    ways.add_argument(
+        "--detach",
+        action="store_true",
+        help="do not wait (the default): the job runs by itself, and Ctrl-C of a later "
+        "longshore wait does not cancel it",
+    )
     wait_arguments(pull)
 
     plan = command(
@@ -189,7 +197,8 @@ def add_images(commands: Any) -> None:
         metavar="FORMAT",
         help="qcow2 (the default) or raw",
     )
-    image_arguments(create)
+    # Nothing given is told from qcow2, which a name may contradict.
+    image_arguments(create, None)
     group = create.add_argument_group("qcow2")
     group.add_argument("--cluster-size", type=SIZE, metavar="SIZE", help="512 to 2M")
     group.add_argument("--refcount-bits", type=COUNT, metavar="N", help="1 to 64")
@@ -230,17 +239,14 @@ def add_queries(commands: Any) -> None:
         "list",
         "queries:listing",
         "list jobs, newest first",
-        "list --state running -l vm=web1\nlist --columns job,state,target -n 20",
+        "list --active -l vm=web1\nlist --state queued,paused\n"
+        "list --columns job,state,target -n 20",
         aliases=["ls"],
     )
     select_arguments(listing)
-    listing.add_argument(
-        "--state",
-        action="append",
-        default=[],
-        metavar="STATE",
-        help="in this state (repeat)",
-    )
+    whose = listing.add_mutually_exclusive_group()
+    state_argument(whose)
+    whose.add_argument("--active", action="store_true", help="that have not ended")
     listing.add_argument(
         "-n",
         "--limit",
@@ -261,11 +267,11 @@ def add_queries(commands: Any) -> None:
     explain = command(
         commands,
         "explain",
-        "queries:explain",
+        "explaining:explain",
         "say why a job is where it is and what can be done",
         "explain JOB",
     )
-    job_argument(explain)
+    job_argument(explain, nargs="+")
 
     watch = command(
         commands,
@@ -285,17 +291,17 @@ def add_queries(commands: Any) -> None:
         commands,
         "wait",
         "waiting:wait",
-        "wait for the end of a job; Ctrl-C leaves it to itself",
-        "wait JOB --timeout 1h\nwait JOB --for paused",
+        "wait for the end of jobs; Ctrl-C stops the waiting, not the jobs",
+        "wait JOB --timeout 1h\nwait JOB --for ready,paused",
     )
-    job_argument(wait)
+    job_argument(wait, nargs="+")
     wait.add_argument(
         "--for",
         dest="state",
         action="append",
         default=[],
         metavar="STATE",
-        help="wait for a state instead of the end (repeat)",
+        help="wait for a state instead of the end (repeat, or by comma)",
     )
     wait_arguments(wait)
 
@@ -314,18 +320,28 @@ def add_verbs(commands: Any) -> None:
         "pause": "stop jobs at their next checkpoint",
         "resume": "let paused jobs go on",
         "cancel": "end jobs and unwind them",
-        "complete": "end jobs that are ready",
+        "complete": "end jobs that are ready: of kinds that go on until they are told, "
+        "such as block.mirror; a pull ends by itself",
         "finalize": "make the result of jobs visible",
         "dismiss": "forget jobs that have ended",
     }
     for name, text in texts.items():
-        verb = command(commands, name, f"verbs:{name}", text, f"{name} JOB")
-        job_argument(verb, nargs="+")
+        is_chosen = name in ("cancel", "dismiss")
+        examples = [f"{name} JOB"]
+        if is_chosen:
+            examples += [f"{name} -l vm=web1", f"{name} --all"]
+        verb = command(commands, name, f"verbs:{name}", text, "\n".join(examples))
+        job_argument(verb, nargs="*" if is_chosen else "+")
+        if is_chosen:
+            choice_arguments(verb)
         if name in ("pause", "cancel"):
             verb.add_argument("--comment", default="", help="why; kept with the job")
         if name == "cancel":
             verb.add_argument(
-                "--force", action="store_true", help="do not wait for a dead backend"
+                "--force",
+                action="store_true",
+                help="do not wait for a backend that does not answer: of kinds that "
+                "have one, which jobs on images (block.*) have not",
             )
             verb.add_argument("--wait", action="store_true", help="until it has ended")
         if name == "complete":
@@ -347,7 +363,8 @@ def add_verbs(commands: Any) -> None:
         metavar="NAME=VALUE",
         nargs="+",
         help="rate, burst, iops, burst-iops, priority, not-before, on-error, window "
-        "(repeat: all that there are then), auto-finalize, auto-dismiss; the value "
+        "(repeat: all that there are then; in the zone of this machine if none is "
+        "named), auto-finalize, auto-dismiss; the value "
         "none takes it away",
     )
 
@@ -376,7 +393,9 @@ def add_limits(commands: Any) -> None:
         "limit device /srv/images/top.qcow2 rate=100MiB\nlimit device 8:0 rate=none",
     )
     device.add_argument(
-        "device", metavar="IMAGE", help="an image on the device, or its MAJOR:MINOR"
+        "device",
+        metavar="IMAGE",
+        help="an image on the device; or the device: MAJOR:MINOR, vda1, /dev/vda1",
     )
     group = command(
         whose,
@@ -424,4 +443,8 @@ def add_others(commands: Any) -> None:
         "explain a command or a topic",
         "help exit-codes\nhelp units\nhelp pull",
     )
-    topics.add_argument("topic", nargs="?", help="a command, exit-codes, or units")
+    topics.add_argument(
+        "topic",
+        nargs="?",
+        help="a command, or exit-codes, units, on-error, on-conflict",
+    )

@@ -7,6 +7,8 @@ from ..units import parse_duration
 from ..v1 import job_options_pb2
 from .options import ON_ERROR
 from .words import name_of
+from .zone import UTC as UTC_ZONE
+from .zone import local_zone
 
 _DAY_MINUTES = 24 * 60
 
@@ -34,7 +36,10 @@ def on_error(policy: job_options_pb2.ErrorPolicy) -> str:
 
 
 def window(text: str) -> job_options_pb2.TimeWindow:
-    """[DAYS/]START-END[/ZONE]; an END that is not after START is of the next day."""
+    """[DAYS/]START-END[/ZONE]; an END that is not after START is of the next day.
+
+    Without a zone it is that of this machine.
+    """
     found = _WINDOW.fullmatch(text)
     if found is None:
         raise ValueError(
@@ -50,7 +55,7 @@ def window(text: str) -> job_options_pb2.TimeWindow:
             if found["length"]
             else (_minute(found["end"]) - start) % _DAY_MINUTES or _DAY_MINUTES
         ),
-        time_zone=found["zone"] or "",
+        time_zone=found["zone"] or local_zone(),
     )
 
 
@@ -87,13 +92,14 @@ def _day(text: str) -> int:
 
 
 def window_text(window: job_options_pb2.TimeWindow) -> str:
-    """As `window` reads it."""
+    """As `window` reads it, with its zone."""
     days = ",".join(_DAYS[day - 1] for day in window.weekdays)
     start, length = window.start_minute, window.duration_minutes
     # A day that ends at midnight ends at 24:00.
     until = (start + length) % _DAY_MINUTES or _DAY_MINUTES
     end = f"+{length}m" if length > _DAY_MINUTES else f"-{_clock(until)}"
-    return "/".join(filter(None, [days, f"{_clock(start)}{end}", window.time_zone]))
+    zone = window.time_zone or UTC_ZONE
+    return "/".join(filter(None, [days, f"{_clock(start)}{end}", zone]))
 
 
 def _clock(minute: int) -> str:

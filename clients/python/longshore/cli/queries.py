@@ -1,23 +1,25 @@
 """Commands that look at jobs and change nothing."""
 
+import difflib
 import itertools
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from ..client import Client, JobHandle
 from ..enums import JobState
-from ..errors import NotFound
 from ..units import format_rate
 from ..v1 import job_pb2, job_progress_pb2, watch_pb2
 from ..watch import selector
 from . import output, several, words
 from .arguments import Arguments
-from .connect import PAGE, Daemon, find
+from .connect import Daemon
 from .exits import CommandError, Exit
 from .failures import of_job
+from .lookup import ACTIVE, PAGE, short_id
 from .output import Printer
+from .policies import window_text
 from .table import Column, Cut
 
 # A table for people; more is asked for with -n.
@@ -31,7 +33,7 @@ def columns(now: float) -> list[Column]:
         return words.age(now - job.create_time.ToNanoseconds() / 1e9)
 
     return [
-        Column("JOB", lambda job: job.job_id),
+        Column("JOB", lambda job: job.job_id, short=short_id),
         Column("KIND", lambda job: job.job_type, drop=5),
         Column("STATE", words.state, color=words.state_color),
         Column("DONE", words.percent, is_number=True),
@@ -61,16 +63,63 @@ def chosen(names: str, known: list[Column]) -> list[Column]:
     return [replace(by_title[title], is_asked=True, drop=0) for title in titles]
 
 
-def select(args: Arguments) -> watch_pb2.JobSelector:
+def select(daemon: Client, args: Arguments) -> watch_pb2.JobSelector:
     return selector(
-        job_types=tuple(args["kind"]),
+        job_types=tuple(kinds(daemon, by_comma(args["kind"]))),
         labels=dict(args["label"]),
         group_ids=tuple(args["group"]),
     )
 
 
-def states(names: list[str]) -> list[JobState]:
-    return [state(name) for name in names]
+def kinds(daemon: Client, asked: list[str]) -> list[str]:
+    """Kinds as they are asked for: one that there is not would find nothing."""
+    if not asked:
+        return []
+    found = daemon.capabilities().kinds
+    known = {kind.job_type for kind in found}
+    known |= {f"{name.partition('.')[0]}.*" for name in known}
+    # A daemon that names no kinds leaves nothing to compare with.
+    for name in asked if known else ():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1, 0.5)
+            meant = f"; did you mean {near[0]}?" if near else "."
+            served = ", ".join(kind.job_type for kind in found if kind.served)
+            raise CommandError(
+                f"no kind {name!r}{meant} This daemon serves {served}; all that there "
+                "are: longshore capabilities -o wide"
+            )
+    return asked
+
+
+def chosen_jobs(
+    daemon: Client, args: Arguments, among: Sequence[JobState]
+) -> list[str]:
+    """The jobs that are named, or those in such states that a selection finds."""
+    is_selected = any(args[name] for name in ("label", "kind", "group", "state", "all"))
+    if args["job"] and is_selected:
+        raise CommandError("name jobs, or select them: not both")
+    if args["job"]:
+        named: list[str] = args["job"]
+        return named
+    if not is_selected:
+        raise CommandError("which jobs? Name them, select them (-l, --state), or --all")
+    wanted = states(args["state"]) or among
+    if beside := [one for one in wanted if one not in among]:
+        name = words.state_name(beside[0]).lower()
+        raise CommandError(f"this cannot be asked of jobs that are {name}")
+    found = daemon.list(states=wanted, select=select(daemon, args), page_size=PAGE)
+    if not (named := [job.job_id for job in found]):
+        raise CommandError("no such job; see: longshore list")
+    return named
+
+
+def states(texts: Iterable[str]) -> list[JobState]:
+    return [state(name) for name in by_comma(texts)]
+
+
+def by_comma(texts: Iterable[str]) -> list[str]:
+    """The words of an option that may be repeated, or hold several by comma."""
+    return [word.strip() for text in texts for word in text.split(",")]
 
 
 def state(name: str) -> JobState:
@@ -92,8 +141,8 @@ def listing(args: Arguments) -> Exit:
         shown = chosen(args["columns"], shown)
     with Daemon(args) as daemon:
         found = daemon.list(
-            states=states(args["state"]),
-            select=select(args),
+            states=ACTIVE if args["active"] else states(args["state"]),
+            select=select(daemon, args),
             page_size=PAGE if most is None else min(most + 1, PAGE),
         )
         printer.list(
@@ -125,6 +174,8 @@ def job_lines(job: job_pb2.Job) -> list[str]:
             ("rate", words.rate(job).replace(words.NONE, "")),
             ("limit", format_rate(limit) if limit else ""),
             ("limited by", words.limited_by(job)),
+            ("not before", not_before(job)),
+            ("windows", ", ".join(map(window_text, job.options.windows))),
             ("eta", "" if eta == words.NONE else eta),
             ("elapsed", elapsed(progress)),
             *moved(progress),
@@ -148,6 +199,14 @@ def job_lines(job: job_pb2.Job) -> list[str]:
         *headed("nodes", nodes),
         *headed("history", list(history(job))),
     ]
+
+
+def not_before(job: job_pb2.Job) -> str:
+    """When it may start; of a job that has started, nothing."""
+    is_set = job.options.HasField("earliest_start_time")
+    if not is_set or job.HasField("start_time"):
+        return ""
+    return words.zoned_time(job.options.earliest_start_time)
 
 
 def elapsed(progress: job_progress_pb2.JobProgress) -> str:
@@ -177,99 +236,5 @@ def history(job: job_pb2.Job) -> Iterator[str]:
     for step in job.history:
         when = words.clock_time(step.transition_time)
         actor = f" ({step.actor})" if step.actor else ""
-        yield f"{when}  {words.state_name(step.state):<9}  {step.reason}{actor}"
-
-
-def explain(args: Arguments) -> Exit:
-    with Daemon(args) as daemon:
-        job = find(daemon, args["job"]).get()
-        blocker = blocking(daemon, job)
-    Printer.of(args).one(job, list(explanation(job, blocker)), name=job.job_id)
-    return Exit.DONE
-
-
-def blocking(daemon: Client, job: job_pb2.Job) -> job_pb2.Job | None:
-    """The job that is in the way, if there is one."""
-    if not job.pending.blocking_job_id:
-        return None
-    try:
-        return daemon.job(job.pending.blocking_job_id).get()
-    except NotFound:
-        return None
-
-
-def explanation(job: job_pb2.Job, blocker: job_pb2.Job | None) -> Iterator[str]:
-    """Why it is where it is, what holds it, and what may be asked of it."""
-    yield f"{job.job_id} ({job.job_type}) is {words.state(job)}{since(job)}"
-    yield from indented(output.pairs(reasons(job, blocker)))
-    is_over = job.HasField("end_time")
-    for node in () if is_over else job.nodes:
-        verb = "holds" if node.hold.active else "will hold"
-        yield (
-            f"  {verb} {words.place(node.uri)} as {words.name_of_role(node.role)}: "
-            f"takes {words.permissions(node.hold.taken)}; "
-            f"shares {words.permissions(node.hold.shared)}"
-        )
-    allowed = [words.action(number) for number in job.actions]
-    yield f"  you may: {', '.join(allowed) or 'nothing'}"
-    if hint := advice(job):
-        yield f"  next: {hint}"
-
-
-def since(job: job_pb2.Job) -> str:
-    if not job.history:
-        return ""
-    return f" since {words.clock_time(job.history[-1].transition_time)}"
-
-
-def reasons(job: job_pb2.Job, blocker: job_pb2.Job | None) -> Iterator[tuple[str, str]]:
-    last = job.history[-1] if job.history else None
-    if last is not None and last.reason:
-        yield "because", f"{last.reason} ({last.actor})" if last.actor else last.reason
-    if job.HasField("pending"):
-        yield "waits", words.pending(job.pending)
-        yield "for", words.place(job.pending.node_uri)
-    if blocker is not None:
-        done = words.percent(blocker)
-        eta = words.eta(blocker)
-        yield "behind", f"{blocker.job_id} {words.state(blocker)} {done}, eta {eta}"
-    for pause in job.pauses:
-        yield (
-            "paused",
-            f"{pause.reason} (by {pause.actor})" if pause.actor else (pause.reason),
-        )
-    for wish in job.wanted:
-        yield "asked", f"{words.action(wish.action)} (by {wish.actor})"
-    yield "limited by", words.limited_by(job)
-    yield "time went", words.ledger(job.progress)
-    yield "error", of_job(job)
-
-
-# Whose pauses a resume ends; the others end by themselves.
-_RESUMED = (job_pb2.PAUSE_HOLDER_USER, job_pb2.PAUSE_HOLDER_ERROR_POLICY)
-
-
-def is_paused(job: job_pb2.Job) -> bool:
-    """It stands still until somebody resumes it."""
-    is_held = any(pause.holder in _RESUMED for pause in job.pauses)
-    return is_held and job_pb2.JOB_ACTION_RESUME in job.actions
-
-
-def advice(job: job_pb2.Job) -> str:
-    """The command that most people want next."""
-    job_id = job.job_id
-    match job.state:
-        case job_pb2.JOB_STATE_QUEUED if job.pending.blocking_job_id:
-            return f"longshore explain {job.pending.blocking_job_id}"
-        case job_pb2.JOB_STATE_QUEUED if is_paused(job):
-            return f"longshore resume {job_id}"
-        case job_pb2.JOB_STATE_PAUSED if job_pb2.JOB_ACTION_RESUME in job.actions:
-            return f"longshore resume {job_id}"
-        case job_pb2.JOB_STATE_READY:
-            return f"longshore complete {job_id}"
-        case job_pb2.JOB_STATE_PENDING:
-            return f"longshore finalize {job_id}"
-        case _ if not job.HasField("end_time"):
-            return f"longshore wait {job_id}"
-        case _:
-            return ""
+        reason = words.short_sizes(step.reason)
+        yield f"{when}  {words.state_name(step.state):<9}  {reason}{actor}"

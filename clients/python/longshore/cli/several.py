@@ -1,16 +1,18 @@
 """The same for every job that a command names, whatever becomes of the others."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ..client import JobHandle
 from ..errors import ServiceError
 from ..v1 import job_pb2
 from .arguments import Arguments
-from .connect import Daemon, find
-from .exits import CommandError, Exit
+from .connect import Daemon
+from .exits import CommandError, Exit, worse
 from .failures import explain
-from .output import Printer
+from .fields import named
+from .lookup import find
+from .output import Printer, Put
 
 
 def each(
@@ -19,24 +21,52 @@ def each(
     lines: Callable[[job_pb2.Job], list[str]],
 ) -> Exit:
     """Ask, and print what is answered; the worst code counts."""
-    named = args["job"]
+    with Daemon(args) as daemon:
+        return asked(args, daemon, args["job"], ask, lines)
+
+
+def asked(
+    args: Arguments,
+    daemon: Daemon,
+    named: Sequence[str],
+    ask: Callable[[JobHandle], job_pb2.Job],
+    lines: Callable[[job_pb2.Job], list[str]],
+) -> Exit:
+    def do(word: str, put: Put) -> Exit:
+        handle = find(daemon, word)
+        job = ask(handle)
+        # A dismiss that is repeated may answer nothing.
+        job.job_id = handle.job_id
+        put(job, lines(job), job.job_id)
+        return Exit.DONE
+
+    return every(args, named, do)
+
+
+def every(
+    args: Arguments, named: Sequence[str], do: Callable[[str, Put], Exit]
+) -> Exit:
+    """Do it for each; one that fails does not keep the others."""
     worst = Exit.DONE
-    with Daemon(args) as daemon, Printer.of(args).sheet(len(named)) as put:
+    with Printer.of(args).sheet(len(named)) as put:
         for word in named:
             try:
-                job = ask(find(daemon, word))
+                code = do(word, put)
             except (ServiceError, CommandError) as error:
                 if len(named) == 1:
                     raise
-                worst = max(worst, _report(word, error))
-            else:
-                put(job, lines(job), job.job_id)
+                code = _report(args, word, error)
+            worst = worse(worst, code)
+            if code is Exit.DETACHED:
+                break
     return worst
 
 
-def _report(word: str, error: ServiceError | CommandError) -> Exit:
+def _report(args: Arguments, word: str, error: ServiceError | CommandError) -> Exit:
     message, code = (
         (str(error), error.code) if isinstance(error, CommandError) else explain(error)
     )
-    sys.stderr.write(f"error: {word}: {message}\n")
+    message = named(message, error, args.run)
+    about = "" if word in message else f"{word}: "
+    sys.stderr.write(f"error: {about}{message}\n")
     return code

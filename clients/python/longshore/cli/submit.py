@@ -1,10 +1,12 @@
 """Commands that start jobs, and the plan of one."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from .. import requests
 from ..client import Client, JobHandle
+from ..errors import NoSpace, ServiceError, TargetBusy, from_status
 from ..units import format_size
 from ..v1 import (
     image_pb2,
@@ -17,10 +19,10 @@ from . import output, words
 from .arguments import Arguments
 from .connect import Daemon, image, links
 from .exits import CommandError, Exit
-from .ladder import Ladder
+from .lookup import predecessor
 from .output import Printer, say
 from .policies import error_policy, instant, window
-from .waiting import follow
+from .waiting import pulled
 
 _ON_CONFLICT = {
     "fail": job_service_pb2.ON_CONFLICT_FAIL,
@@ -38,14 +40,15 @@ def pull(args: Arguments) -> Exit:
         labels=dict(args["label"]),
         request_id=args["request_id"],
         on_conflict=_ON_CONFLICT[args["on_conflict"]],
-        after=tuple(args["after"]),
     )
     with Daemon(args) as daemon:
+        after = tuple(predecessor(daemon, word) for word in args["after"])
+        submit = replace(submit, after=after)
         handle = daemon.create(pull_info(daemon, args), submit)
         announce(args, handle)
         if not args["wait"]:
             return Exit.DONE
-        return follow(daemon, handle, args, Ladder(handle))
+        return pulled(daemon, handle, args)
 
 
 def announce(args: Arguments, handle: JobHandle) -> None:
@@ -58,8 +61,13 @@ def announce(args: Arguments, handle: JobHandle) -> None:
         printer.one(handle.job, (), name=handle.job_id)
     else:
         output.write([handle.job_id])
-    if not handle.is_new and not args.quiet:
+    if args.quiet:
+        return
+    if not handle.is_new:
         say("this job was there already")
+    # The end of the job says it, if that is waited for.
+    if handle.job is not None and words.is_alone(handle.job) and not args["wait"]:
+        say(words.NOTHING_TO_PULL)
 
 
 def plan(args: Arguments) -> Exit:
@@ -139,6 +147,7 @@ def plan_lines(plan: job_plan_pb2.JobPlan) -> Iterator[str]:
             ),
             ("takes", words.span(plan.estimate) if plan.HasField("estimate") else ""),
             ("starts", starts(plan)),
+            ("but", words.NOTHING_TO_PULL if is_alone(plan) else ""),
             ("on cancel", plan.cancel_effect),
         ]
     )
@@ -149,11 +158,25 @@ def plan_lines(plan: job_plan_pb2.JobPlan) -> Iterator[str]:
         for holder in held.conflicts:
             yield f"  in the way: {words.holder(holder)}"
     for status in plan.obstacles:
-        yield f"obstacle: {status.message}"
+        yield f"obstacle: {words.short_sizes(status.message)}"
+
+
+def is_alone(plan: job_plan_pb2.JobPlan) -> bool:
+    return plan.job_type == "block.pull" and len(plan.chain) == 1
 
 
 def starts(plan: job_plan_pb2.JobPlan) -> str:
+    found = [from_status(status) for status in plan.obstacles]
     if not plan.HasField("queue_position"):
-        return "never, as things are" if plan.obstacles else ""
+        return _never(found) if found else ""
     place = plan.queue_position
-    return "at once" if place == 0 else f"after {place} others"
+    when = "at once" if place == 0 else f"after {place} others"
+    is_tight = any(isinstance(obstacle, NoSpace) for obstacle in found)
+    return f"{when}, but may lack space" if is_tight else when
+
+
+def _never(found: list[ServiceError | None]) -> str:
+    """Of a job that would be refused now; one that only has to wait may queue."""
+    if all(isinstance(obstacle, TargetBusy | NoSpace) for obstacle in found):
+        return "refused now; with --on-conflict queue as soon as nobody is in the way"
+    return "never, as things are"

@@ -26,7 +26,8 @@ class Cut(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`drop`: on a narrow terminal higher ones are left out first, 0 never.
+    """`drop`: on a narrow terminal higher ones are left out first, 0 never. `short`
+    is a cell where not everything fits, before anything is cut or left out.
 
     Asked for by name, it is shown whatever it says.
     """
@@ -39,6 +40,7 @@ class Column:
     drop: int = 0
     cut: Cut = Cut.NEVER
     color: Callable[[Any], str] | None = None
+    short: Callable[[str], str] | None = None
 
 
 @dataclass(slots=True)
@@ -54,6 +56,11 @@ class _Strip:
     def least(self) -> int:
         cuttable = self.column.cut is not Cut.NEVER
         return min(self.width, SHORTEST) if cuttable else self.width
+
+    def shorten(self) -> None:
+        if self.column.short is not None:
+            self.cells = [self.column.short(cell) for cell in self.cells]
+            self.width = max(map(len, self.cells), default=0)
 
 
 def table(
@@ -108,6 +115,9 @@ def _fit(strips: list[_Strip], width: int) -> list[_Strip]:
         taken = sum(given(strip) for strip in strips) + len(GAP) * (len(strips) - 1)
         return taken - width
 
+    if missing(lambda strip: strip.width) > 0:
+        for strip in strips:
+            strip.shorten()
     while missing(lambda strip: strip.least) > 0:
         most = max(strips, key=lambda strip: strip.column.drop)
         if not most.column.drop:

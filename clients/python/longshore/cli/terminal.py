@@ -1,6 +1,12 @@
 """What a stream is: a terminal or not, how wide, whether it wants colour."""
 
 import os
+import select
+import termios
+import time
+import tty
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 GREEN, YELLOW, RED, BOLD = "32", "33", "31", "1"
@@ -37,6 +43,43 @@ def _size(stream: TextIO) -> os.terminal_size:
         except (OSError, ValueError):
             pass
     return os.terminal_size((0, 0))
+
+
+@contextmanager
+def keys(stream: TextIO) -> Iterator[Callable[[float], str]]:
+    """Keys as they are pressed, unseen. Yields a wait of so many seconds for one.
+
+    Whoever reads from no terminal presses none.
+    """
+    if not stream.isatty():
+        yield _sleep
+        return
+    number = stream.fileno()
+    before = termios.tcgetattr(number)
+    tty.setcbreak(number)
+    try:
+        yield lambda seconds: _key(number, seconds)
+    finally:
+        termios.tcsetattr(number, termios.TCSADRAIN, before)
+
+
+END = "\x04"
+"""What is read where the terminal is gone: Ctrl-D."""
+
+
+def _key(number: int, seconds: float) -> str:
+    ready, _, _ = select.select([number], [], [], seconds)
+    if not ready:
+        return ""
+    try:
+        return os.read(number, 1).decode(errors="replace") or END
+    except OSError:
+        return END
+
+
+def _sleep(seconds: float) -> str:
+    time.sleep(seconds)
+    return ""
 
 
 def paint(text: str, code: str) -> str:

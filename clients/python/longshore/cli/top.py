@@ -20,6 +20,9 @@ from .waiting import newest
 
 # Faster is not read; slower looks stuck.
 DRAW_SECONDS = 0.5
+# Until there is something to draw.
+GLANCE_SECONDS = 0.05
+LEAVING = ("q", "Q", terminal.END)
 
 HOME = "\x1b[H"
 CLEAR_LINE = "\x1b[K"
@@ -36,12 +39,15 @@ class Board:
         # Guarded by _lock: one thread reads the watch, another draws.
         self._lock = threading.Lock()
         self._jobs: dict[str, job_pb2.Job] = {}
+        # Until the jobs have been told it is not known that there are none.
+        self.is_known = False
 
     def take(self, value: Value) -> None:
         with self._lock:
             match value:
                 case Snapshot() | Resynced():
                     self._jobs = {job.job_id: job for job in value.jobs}
+                    self.is_known = True
                 case Event():
                     before = self._jobs.get(value.job.job_id)
                     self._jobs[value.job.job_id] = newest(value.job, before)
@@ -77,7 +83,8 @@ def top(args: Arguments) -> Exit:
     board = Board()
     with Daemon(args) as daemon:
         daemon.capabilities()
-        with daemon.watch(queries.select(args), patience=UNREACHABLE_SECONDS) as values:
+        select = queries.select(daemon, args)
+        with daemon.watch(select, patience=UNREACHABLE_SECONDS) as values:
             if args["once"] or not terminal.is_smart(sys.stdout):
                 return once(board, values, args)
             with daemon.notice.said_by(_unsaid):
@@ -108,9 +115,12 @@ def live(board: Board, values: Watch, args: Arguments, notice: Notice) -> Exit:
     reader.start()
     sys.stdout.write(ENTER)
     try:
-        while reader.is_alive():
-            draw(board.jobs(), args, LOST if notice.is_away else "")
-            reader.join(DRAW_SECONDS)
+        with terminal.keys(sys.stdin) as key:
+            while reader.is_alive():
+                if board.is_known:
+                    draw(board.jobs(), args, LOST if notice.is_away else "")
+                if key(DRAW_SECONDS if board.is_known else GLANCE_SECONDS) in LEAVING:
+                    break
     except KeyboardInterrupt:
         return Exit.DONE
     finally:
@@ -149,7 +159,7 @@ def draw(jobs: list[job_pb2.Job], args: Arguments, trouble: str) -> None:
         width=terminal.width(sys.stdout),
         color=terminal.wants_color(sys.stdout, args.color),
     )
-    head = f"{summary(jobs)}: {trouble}" if trouble else summary(jobs)
+    head = f"{summary(jobs)}: {trouble}" if trouble else f"{summary(jobs)}  (q ends)"
     whole = [head, "", *lines] if jobs else [head]
     shown = fitting(whole, terminal.height(sys.stdout))
     text = "\n".join(f"{line}{CLEAR_LINE}" for line in shown)

@@ -1,6 +1,6 @@
 """Commands that ask something of jobs: one function a verb."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,42 +8,85 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from ..client import JobHandle
+from ..enums import JobState
 from ..units import format_size, parse_duration, parse_rate, parse_size
 from ..v1 import job_options_pb2, job_pb2, job_service_pb2
-from . import several, words
+from . import queries, several, words
 from .arguments import Arguments
-from .connect import Daemon, find
+from .connect import Daemon
 from .exits import CommandError, Exit
+from .lookup import ACTIVE, ENDED, find
 from .options import ON_ERROR
-from .output import Printer
+from .output import Printer, say
 from .policies import error_policy, instant, on_error, window, window_text
 
 
-def each(args: Arguments, ask: Callable[[JobHandle], job_pb2.Job]) -> Exit:
-    return several.each(args, ask, lambda job: [line_of(job)])
+def each(args: Arguments, verb: str, ask: Callable[[JobHandle], job_pb2.Job]) -> Exit:
+    return several.each(args, ask, lambda job: [line_of(job, verb)])
 
 
-def line_of(job: job_pb2.Job) -> str:
-    """What has become of a job, or what is asked of it."""
-    asked = ", ".join(words.action(wish.action) for wish in job.wanted)
-    remark = words.remark(job) or (f"{asked} asked" if asked else "")
-    return f"{job.job_id}  {words.state(job)}  {remark}".rstrip()
+def each_chosen(
+    args: Arguments,
+    verb: str,
+    ask: Callable[[JobHandle], job_pb2.Job],
+    among: Sequence[JobState],
+) -> Exit:
+    """The same for jobs that are named, or that a selection finds among such states."""
+    with Daemon(args) as daemon:
+        named = queries.chosen_jobs(daemon, args, among)
+        if not args["job"] and not args.quiet:
+            say(f"{verb} of {len(named)} job{'s' * (len(named) > 1)}")
+        return several.asked(args, daemon, named, ask, lambda job: [line_of(job, verb)])
+
+
+def line_of(job: job_pb2.Job, verb: str) -> str:
+    """What is so of a job now that a verb was accepted."""
+    state = words.state(job) if job.state else ""
+    return "  ".join(filter(None, [job.job_id, state, outcome(job, verb)]))
+
+
+def outcome(job: job_pb2.Job, verb: str) -> str:
+    """What was asked and is not reached yet, else what is reached."""
+    if verb == "dismiss":
+        return "dismissed"
+    if any(words.action(wish.action) == verb for wish in job.wanted):
+        return f"{verb} asked"
+    remark = words.remark(job)
+    match verb:
+        case "pause":
+            return _paused(job)
+        case "resume" if job.state == job_pb2.JOB_STATE_RUNNING:
+            return "not paused"
+        case "resume":
+            return f"resumed; {remark}" if remark else "resumed"
+        case "finalize" if job.state == job_pb2.JOB_STATE_SUCCEEDED:
+            return "finalized"
+        case _:
+            return remark
+
+
+def _paused(job: job_pb2.Job) -> str:
+    # Without a comment the daemon's reason is this very word.
+    reasons = [pause.reason for pause in job.pauses if pause.reason != "paused"]
+    return f"paused: {'; '.join(reasons)}" if reasons else "paused"
 
 
 def pause(args: Arguments) -> Exit:
-    return each(args, lambda handle: handle.pause(args["comment"]))
+    return each(args, "pause", lambda handle: handle.pause(args["comment"]))
 
 
 def resume(args: Arguments) -> Exit:
-    return each(args, JobHandle.resume)
+    return each(args, "resume", JobHandle.resume)
 
 
 def cancel(args: Arguments) -> Exit:
-    return each(
+    return each_chosen(
         args,
+        "cancel",
         lambda handle: handle.cancel(
             args["comment"], wait=args["wait"], force=args["force"]
         ),
+        ACTIVE,
     )
 
 
@@ -53,15 +96,15 @@ def complete(args: Arguments) -> Exit:
         if args["keep_copy"]
         else job_service_pb2.COMPLETION_MODE_SWITCH
     )
-    return each(args, lambda handle: handle.complete(mode))
+    return each(args, "complete", lambda handle: handle.complete(mode))
 
 
 def finalize(args: Arguments) -> Exit:
-    return each(args, JobHandle.finalize)
+    return each(args, "finalize", JobHandle.finalize)
 
 
 def dismiss(args: Arguments) -> Exit:
-    return each(args, JobHandle.dismiss)
+    return each_chosen(args, "dismiss", JobHandle.dismiss, ENDED)
 
 
 def change(args: Arguments) -> Exit:

@@ -1,30 +1,47 @@
 """Waiting for a job on a terminal, in a pipe, or for a program."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
 from ..client import JobHandle
+from ..enums import JobState
 from ..steps import UNREACHABLE_SECONDS
 from ..stream import Watch
 from ..units import format_size
 from ..v1 import job_pb2
 from ..watch import Event, Progress, Resynced, Snapshot
-from . import queries, words
+from . import queries, several, words
 from .arguments import Arguments
-from .connect import Daemon, find
+from .connect import Daemon
 from .display import Display, display
 from .exits import CommandError, Exit
 from .failures import of_job
-from .ladder import Ladder
-from .output import Printer, say
+from .ladder import GOES_ON, Ladder
+from .lookup import find
+from .output import Printer, Put, say
 
 # How often the daemon is asked to tell progress.
 SAMPLE_SECONDS = 0.25
 
 
+def pulled(daemon: Daemon, handle: JobHandle, args: Arguments) -> Exit:
+    """Wait for a job that this command has made; Ctrl-C cancels it."""
+    with Printer.of(args).sheet(1) as put:
+        return follow(
+            daemon, handle, args, put, seconds=args["timeout"], ladder=Ladder(handle)
+        )
+
+
 def follow(
-    daemon: Daemon, handle: JobHandle, args: Arguments, ladder: Ladder | None
+    daemon: Daemon,
+    handle: JobHandle,
+    args: Arguments,
+    put: Put,
+    *,
+    seconds: float | None,
+    ladder: Ladder | None = None,
 ) -> Exit:
     """Show a job until it has ended; the exit code says how."""
     shown = display(args)
@@ -32,18 +49,19 @@ def follow(
     climb = ladder.stands(shown.say, watch.close) if ladder else nullcontext()
     notice = daemon.notice.said_by(shown.say)
     try:
-        with notice, climb, alarm(args["timeout"], watch) as is_late:
+        with notice, climb, alarm(seconds, watch) as is_late:
             last = last_word(watch, shown)
     except KeyboardInterrupt:
-        return gave_up(handle, Exit.DETACHED)
+        return left(handle, args)
     finally:
         shown.close()
     if last is not None and last.HasField("end_time"):
-        return ended(last, args)
+        return ended(last, args, put)
+    fate = GOES_ON if ladder is None else ladder.fate
     if ladder is not None and ladder.is_left:
-        return gave_up(handle, Exit.DETACHED)
+        return gave_up(handle, Exit.DETACHED, fate)
     if is_late():
-        return gave_up(handle, Exit.TIMEOUT)
+        return gave_up(handle, Exit.TIMEOUT, fate)
     raise CommandError(
         f"job {handle.job_id} is not there any more; nobody knows how it ended",
         Exit.FAILED,
@@ -109,17 +127,25 @@ def alarm(seconds: float | None, watch: Watch) -> Iterator[Callable[[], bool]]:
             timer.cancel()
 
 
-def gave_up(handle: JobHandle, code: Exit) -> Exit:
-    why = "left it" if code is Exit.DETACHED else "waited long enough"
-    say(f"{why}; the job goes on: longshore wait {handle.job_id}")
+def left(handle: JobHandle, args: Arguments) -> Exit:
+    """Ctrl-C of a command that only waits, perhaps for more than this one."""
+    named: list[str] = args.values.get("job", [])
+    if len(named) < 2:
+        return gave_up(handle, Exit.DETACHED, GOES_ON)
+    say(f"stopped waiting; the jobs go on: longshore wait {' '.join(named)}")
+    return Exit.DETACHED
+
+
+def gave_up(handle: JobHandle, code: Exit, fate: str) -> Exit:
+    why = "stopped waiting" if code is Exit.DETACHED else "waited long enough"
+    say(f"{why}; {fate}: longshore wait {handle.job_id}")
     return code
 
 
-def ended(job: job_pb2.Job, args: Arguments) -> Exit:
+def ended(job: job_pb2.Job, args: Arguments, put: Put) -> Exit:
     """Print the job for programs, its end for people; the code is for both."""
-    printer = Printer.of(args)
-    if printer.is_document:
-        printer.one(job, (), name=job.job_id)
+    if Printer.of(args).is_document:
+        put(job, [], job.job_id)
     return verdict(job, is_quiet=args.quiet)
 
 
@@ -141,6 +167,8 @@ def verdict(job: job_pb2.Job, *, is_quiet: bool = False) -> Exit:
 
 
 def summary(job: job_pb2.Job) -> str:
+    if words.is_alone(job):
+        return f": {words.NOTHING_TO_PULL}"
     progress = job.progress
     moved = [
         f"{format_size(count)} {done}"
@@ -158,18 +186,43 @@ def summary(job: job_pb2.Job) -> str:
 def wait(args: Arguments) -> Exit:
     """The command: until the end, or until one of the states asked for."""
     wanted = queries.states(args["state"])
+    left = countdown(args["timeout"])
     with Daemon(args) as daemon:
-        handle = find(daemon, args["job"])
-        if not wanted:
-            handle.get()
-            return follow(daemon, handle, args, None)
-        job = handle.wait(args["timeout"], states=wanted, raise_on_failure=False)
+
+        def one(word: str, put: Put) -> Exit:
+            handle = find(daemon, word)
+            if wanted:
+                return reach(handle, wanted, args, put, left())
+            job, seconds = handle.get(), left()
+            # Of those that come after the time is up, what is known still counts.
+            if seconds == 0 and job.HasField("end_time"):
+                return ended(job, args, put)
+            return follow(daemon, handle, args, put, seconds=seconds)
+
+        return several.every(args, args["job"], one)
+
+
+def countdown(seconds: float | None) -> Callable[[], float | None]:
+    """How much of the time is left, asked again and again."""
+    end = None if seconds is None else time.monotonic() + seconds
+    return lambda: None if end is None else max(0.0, end - time.monotonic())
+
+
+def reach(
+    handle: JobHandle,
+    wanted: list[JobState],
+    args: Arguments,
+    put: Put,
+    seconds: float | None,
+) -> Exit:
+    """Wait for one of the states; a job that can not be in them any more fails."""
+    job = handle.wait(seconds, states=wanted, raise_on_failure=False)
     if job.state not in wanted:
-        names = " or ".join(args["state"])
+        names = " or ".join(queries.by_comma(args["state"]))
         raise CommandError(
             f"job {job.job_id} ended {words.state(job)} and was never {names}",
             verdict(job) or Exit.FAILED,
         )
     if Printer.of(args).is_data:
-        Printer.of(args).one(job, (), name=job.job_id)
+        put(job, [], job.job_id)
     return Exit.DONE

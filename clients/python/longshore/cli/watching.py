@@ -3,17 +3,18 @@
 import json
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..steps import UNREACHABLE_SECONDS
 from ..stream import Watch
 from ..v1 import job_pb2, watch_pb2
 from ..watch import Event, How, Progress, Resynced, Snapshot, Value
-from . import output, queries, waiting, words
+from . import output, queries, terminal, waiting, words
 from .arguments import Arguments
-from .connect import Daemon, find
+from .connect import Daemon
 from .exits import CommandError, Exit
+from .lookup import find, short_id
 from .yaml import emit
 
 
@@ -33,7 +34,7 @@ def watch(args: Arguments) -> Exit:
 
 
 def opened(daemon: Daemon, args: Arguments, how: How) -> Watch:
-    select = queries.select(args)
+    select = queries.select(daemon, args)
     if args["job"] is None:
         # A watch would wait for a daemon that has never been there.
         daemon.capabilities()
@@ -71,6 +72,15 @@ def show(values: Watch, args: Arguments) -> job_pb2.Job | None:
     return last
 
 
+# A line of progress with a whole id takes so much.
+WHOLE = 100
+
+
+def is_narrow(form: str) -> bool:
+    width = terminal.width(sys.stdout)
+    return form != "wide" and width is not None and width < WHOLE
+
+
 def left(values: Watch) -> Exit:
     if values.cursor is not None:
         cursor = written(values.cursor)
@@ -90,7 +100,8 @@ def say(value: Value, form: str) -> None:
     elif form == "name":
         output.write(names(value))
     else:
-        output.write(as_lines(value))
+        name = short_id if is_narrow(form) else str
+        output.write(as_lines(value, name, time.time()))
 
 
 def names(value: Value) -> list[str]:
@@ -133,32 +144,52 @@ def full_name(state: int) -> str | int:
     return known[state].name if state in known else state
 
 
-def as_lines(value: Value) -> list[str]:
+Name = Callable[[str], str]
+"""How an id is shown."""
+
+
+def as_lines(value: Value, name: Name, now: float) -> list[str]:
     match value:
         case Event():
             when = clock(value.event_time.ToNanoseconds() / 1e9)
-            return [f"{when}  {value.kind.lower():<8}  {job_line(value.job)}"]
+            return [f"{when}  {value.kind.lower():<8}  {job_line(value.job, name)}"]
         case Progress():
             sample = job_pb2.Job(progress=value.progress)
             done = words.percent_of(value.progress)
             when = clock(value.progress.sample_time.ToNanoseconds() / 1e9)
             return [
-                f"{when}  progress  {value.job_id}  {done}  "
+                f"{when}  progress  {name(value.job_id)}  {done}  "
                 f"{words.amount(value.progress)}  {words.rate(sample)}"
             ]
         case Snapshot():
-            return standing(value.jobs)
+            return standing(value.jobs, name, now)
         case Resynced():
-            return ["history was lost; these are the jobs now:", *standing(value.jobs)]
+            lost = "history was lost; these are the jobs now:"
+            return [lost, *standing(value.jobs, name, now)]
 
 
-def standing(jobs: Iterable[job_pb2.Job]) -> list[str]:
-    return [f"{'':8}  is        {job_line(job)}" for job in jobs]
+def standing(jobs: Sequence[job_pb2.Job], name: Name, now: float) -> list[str]:
+    """What the changes that follow are changes of, and what the columns are."""
+    width = max(len("JOB"), *(len(name(job.job_id)) for job in jobs), 0)
+    header = f"{'TIME':8}  {'WHAT':8}  {'JOB':<{width}}  STATE"
+    lines = (stand(job, f"{name(job.job_id):<{width}}") for job in jobs)
+    return [header, *(f"{clock(now)}  is        {line}" for line in lines)]
+
+
+def stand(job: job_pb2.Job, name: str) -> str:
+    done = words.percent(job)
+    shown = [
+        name,
+        f"{words.state(job):<9}",
+        "" if done == words.NONE else done,
+        words.remark(job),
+    ]
+    return "  ".join(filter(None, shown)).rstrip()
 
 
 def clock(seconds: float) -> str:
     return time.strftime("%H:%M:%S", time.localtime(seconds))
 
 
-def job_line(job: job_pb2.Job) -> str:
-    return f"{job.job_id}  {words.state(job):<9}  {words.remark(job)}".rstrip()
+def job_line(job: job_pb2.Job, name: Name) -> str:
+    return f"{name(job.job_id)}  {words.state(job):<9}  {words.remark(job)}".rstrip()

@@ -1,5 +1,6 @@
 """Values of a job in words for people. Pure; `now` is an argument."""
 
+import re
 import time
 from urllib.parse import unquote
 
@@ -65,6 +66,14 @@ def size(count: int) -> str:
     """As `qemu-img info` has it: 1.5 GiB (1610612736 bytes)."""
     short = format_size(count)
     return short if count < 1024 else f"{short} ({count} bytes)"
+
+
+_BYTES = re.compile(r"\b[0-9]{4,18} bytes\b")
+
+
+def short_sizes(text: str) -> str:
+    """A message of the daemon with its bytes as people count them."""
+    return _BYTES.sub(lambda found: format_size(int(found[0].split()[0])), text)
 
 
 # Where all work of a job's own is done. Others may have counted all of it and still
@@ -152,6 +161,12 @@ def clock_time(when: Timestamp) -> str:
     )
 
 
+def zoned_time(when: Timestamp) -> str:
+    """Local time and its zone, for times that somebody has to set a clock by."""
+    local = time.localtime(when.ToNanoseconds() / 1e9)
+    return f"{clock_time(when)} {local.tm_zone}"
+
+
 def limited_by(job: job_pb2.Job) -> str:
     if job.HasField("end_time") or not job.progress.limited_by:
         return ""
@@ -206,15 +221,26 @@ def _asked_for(info: job_info_pb2.JobInfo) -> str:
     return NONE
 
 
+NOTHING_TO_PULL = "nothing to pull: the image has no backing file"
+
+
+def is_alone(job: job_pb2.Job) -> bool:
+    """A pull of an image that has no backing file: it does nothing, and succeeds."""
+    roles = [node.role for node in job.nodes]
+    return job.job_type == "block.pull" and roles == [node_pb2.NODE_ROLE_TOP]
+
+
 def remark(job: job_pb2.Job) -> str:
     """Why a job is not running, or why it ended, in a few words."""
     if job.HasField("end_time"):
-        return job.error.message
+        return short_sizes(job.error.message)
+    if asked := wishes(job):
+        return f"{', '.join(asked)} asked"
     if job.HasField("pending"):
         return pending(job.pending)
     # A cancel goes past the pauses, and is what it is about now.
     if job.pauses and job.state != job_pb2.JOB_STATE_ABORTING:
-        return "; ".join(pause.reason for pause in job.pauses)
+        return short_sizes("; ".join(pause.reason for pause in job.pauses))
     if job.state == job_pb2.JOB_STATE_PENDING and job.options.auto_finalize:
         return ""
     return _WAITS.get(job.state, job.error.message)
@@ -227,10 +253,18 @@ _WAITS = {
 }
 
 
+def wishes(job: job_pb2.Job) -> list[str]:
+    """What somebody asked and is not reached yet; of a cancel its comment says more."""
+    unsaid = {job_pb2.JOB_ACTION_CANCEL}
+    if job.options.auto_finalize:
+        unsaid.add(job_pb2.JOB_ACTION_FINALIZE)
+    return [action(wish.action) for wish in job.wanted if wish.action not in unsaid]
+
+
 def pending(why: job_pb2.JobPending) -> str:
     if not why.HasField("until_time"):
         return _blocked(why)
-    return f"{_blocked(why)}: not before {clock_time(why.until_time)}"
+    return f"{_blocked(why)}: not before {zoned_time(why.until_time)}"
 
 
 def _blocked(why: job_pb2.JobPending) -> str:
