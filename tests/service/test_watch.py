@@ -277,6 +277,9 @@ def test_w15_a_stream_begins_with_the_newest_progress_of_every_running_job(
         assert steady.begun.wait(10)
     with watching(stubs, from_now=from_now()) as watch:
         first = watch.next_of("progress").progress.samples
+    with watching(stubs, omit_progress=True) as watch:
+        shown = watch.next_of("snapshot").snapshot.jobs
+    assert {job.job_id: job.progress.current for job in shown} == {"one": 60, "two": 60}
     with watching(stubs, from_now=from_now(), omit_progress=True) as quiet:
         quiet.next()
         kinds = {quiet.next().WhichOneof("frame") for _ in range(4)}

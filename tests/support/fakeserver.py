@@ -246,7 +246,11 @@ class FakeServer:
         if method.name == "GetJob":
             return job_service_pb2.GetJobResponse(job=self._job(request.job_id))
         if method.name == "ListJobs":
-            return job_service_pb2.ListJobsResponse(jobs=reversed(self.jobs.values()))
+            newest = reversed(self.jobs.values())
+            found = (
+                j for j in newest if not request.states or j.state in request.states
+            )
+            return job_service_pb2.ListJobsResponse(jobs=found)
         return method.output_type._concrete_class()
 
     def _job(self, job_id: str) -> job_pb2.Job:

@@ -180,7 +180,9 @@ class Daemon:
         hub = WatchHub(
             log=self._log,
             reader=reader,
-            snapshots=Snapshots(reader, wire, frames, reads),
+            snapshots=Snapshots(
+                reader, wire, frames, reads, backend.scheduler.progress
+            ),
             feed=ProgressFeed(backend.scheduler.progress_board, self._log),
             threads=reads,
             clock=self._clock,

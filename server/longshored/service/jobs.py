@@ -9,12 +9,10 @@ from longshore.v1 import watch_pb2
 
 from ..errors import Kind, ServiceError, field_invalid
 from ..job.model import CompletionMode, Job
-from ..job.progress import Progress
 from ..job.replace import replace
 from ..job.states import Verb
 from ..scheduler.newjob import Caller
 from ..scheduler.scheduler import Scheduler
-from ..store.listing import Stored
 from ..store.reader import Reader
 from . import checks, enums, frames, requests, traces, wiretime
 from .callers import Origin
@@ -136,7 +134,7 @@ class JobService:
         parts: list[bytes] = []
         shown = 0
         for stored in jobs[:size]:
-            body = self._encode(stored)
+            body = self._wire.stored(stored, self._scheduler.progress(stored.number))
             if parts and shown + len(body) > _PAGE_BYTES:
                 break
             parts.append(frames.field(_JOBS, body))
@@ -147,18 +145,10 @@ class JobService:
             rest.next_page_token = self._pages.seal(place, chosen.key)
         return b"".join(parts) + rest.SerializeToString()
 
-    def _encode(self, stored: Stored) -> bytes:
-        """The job as it is kept, unless its worker knows it better."""
-        progress = self._scheduler.progress(stored.number)
-        if progress is None:
-            return self._wire.stored(stored)
-        job = stored.job()
-        return self._wire.fresh(job if job.is_final else _with(job, progress))
-
     def _with_progress(self, job: Job) -> Job:
         """The job with what its worker says now; the store holds an older word."""
         progress = None if job.is_final else self._scheduler.progress(job.number)
-        return job if progress is None else _with(job, progress)
+        return job if progress is None else replace(job, progress=progress)
 
     async def WaitJob(
         self, request: pb.WaitJobRequest, caller: Caller
@@ -284,10 +274,6 @@ class JobService:
 
     async def _get(self, job_id: str) -> Job:
         return await self._reads.call(self._reader.get, job_id)
-
-
-def _with(job: Job, progress: Progress) -> Job:
-    return replace(job, progress=progress)
 
 
 class VerbRequest(Protocol):

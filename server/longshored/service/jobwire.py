@@ -9,6 +9,8 @@ from functools import cache
 from longshore.v1 import job_pb2, watch_pb2
 
 from ..job.model import Job
+from ..job.progress import Progress
+from ..job.replace import replace
 from ..job.states import State, Verb
 from ..remembered import Remembered
 from ..store.change import Change, ChangeKind
@@ -52,8 +54,11 @@ class JobWire:
         """What the store is to keep beside the job."""
         return shown.seal(self._made.of(job))
 
-    def stored(self, stored: Stored) -> bytes:
-        """The job as it was kept; only read if it has to be."""
+    def stored(self, stored: Stored, progress: Progress | None = None) -> bytes:
+        """The job as it was kept, unless its worker knows `progress` that is newer;
+        only read if it has to be."""
+        if progress is not None and not stored.is_final:
+            return self.fresh(replace(stored.job(), progress=progress))
         kept = shown.unseal(stored.shown)
         return self.fresh(stored.job()) if kept is None else kept
 

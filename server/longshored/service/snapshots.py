@@ -10,6 +10,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 
+from ..job.progress import Progress
 from ..store.listing import Stored
 from ..store.query import JobQuery
 from ..store.reader import Chunks, Reader
@@ -43,9 +44,16 @@ class Snapshot:
 
 class Snapshots:
     def __init__(
-        self, reader: Reader, wire: JobWire, frames: Frames, threads: Crossing
+        self,
+        reader: Reader,
+        wire: JobWire,
+        frames: Frames,
+        threads: Crossing,
+        progress: Callable[[int], Progress | None],
     ) -> None:
+        """`progress` is the newest of a job at work, by its number."""
         # Set once.
+        self._progress = progress
         self._reader = reader
         self._wire = wire
         self._frames = frames
@@ -99,7 +107,7 @@ class Snapshots:
         encoded: list[bytes] = []
         size = 0
         for job in (job for chunk in chunks for job in chunk):
-            body = self._wire.stored(job)
+            body = self._wire.stored(job, self._progress(job.number))
             if encoded and size + len(body) > _CHUNK:
                 yield self._frames.snapshot(encoded), jobs
                 jobs, encoded, size = [], [], 0

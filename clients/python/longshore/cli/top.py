@@ -3,18 +3,18 @@
 import sys
 import threading
 import time
-from collections.abc import Iterable
 
 from ..errors import LongshoreError
 from ..steps import UNREACHABLE_SECONDS
 from ..stream import Watch
-from ..v1 import job_pb2
+from ..v1 import job_pb2, watch_pb2
 from ..watch import Event, Progress, Resynced, Snapshot, Value
 from . import output, queries, terminal, words
 from .arguments import Arguments
 from .away import LOST, Notice
 from .connect import Daemon
 from .exits import Exit
+from .lookup import ACTIVE, PAGE
 from .table import table
 from .waiting import newest
 
@@ -84,30 +84,23 @@ def top(args: Arguments) -> Exit:
     with Daemon(args) as daemon:
         daemon.capabilities()
         select = queries.select(daemon, args)
-        with daemon.watch(select, patience=UNREACHABLE_SECONDS) as values:
-            if args["once"] or not terminal.is_smart(sys.stdout):
-                return once(board, values, args)
-            with daemon.notice.said_by(_unsaid):
-                return live(board, values, args, daemon.notice)
+        if args["once"] or not terminal.is_smart(sys.stdout):
+            return once(daemon, select, args)
+        with (
+            daemon.watch(select, patience=UNREACHABLE_SECONDS) as values,
+            daemon.notice.said_by(_unsaid),
+        ):
+            return live(board, values, args, daemon.notice)
 
 
-def once(board: Board, values: Watch, args: Arguments) -> Exit:
-    """What a pipe gets: the list as it is now, with the newest progress."""
-    for value in values:
-        board.take(value)
-        # The newest progress of all comes right after the jobs.
-        if isinstance(value, Progress) or not running(board.jobs()):
-            break
-    jobs = board.jobs()
+def once(daemon: Daemon, select: watch_pb2.JobSelector, args: Arguments) -> Exit:
+    """What a pipe gets: the list as it is now."""
+    jobs = sorted(daemon.list(states=ACTIVE, select=select, page_size=PAGE), key=_order)
     printer = output.Printer.of(args)
     if not printer.is_data and printer.form != "name":
         output.write([summary(jobs)])
     printer.list(jobs, queries.columns(time.time()), name=lambda job: job.job_id)
     return Exit.DONE
-
-
-def running(jobs: Iterable[job_pb2.Job]) -> bool:
-    return any(job.state == job_pb2.JOB_STATE_RUNNING for job in jobs)
 
 
 def live(board: Board, values: Watch, args: Arguments, notice: Notice) -> Exit:
