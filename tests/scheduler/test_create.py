@@ -341,6 +341,32 @@ def test_a_plan_names_who_is_in_the_way_and_reserves_nothing(
     busy.finish.set()
 
 
+def test_a_plan_names_what_is_wrong_with_names(house: House) -> None:
+    known = house.create("a")
+    taken = house.new("b", job_id=known.job_id)
+    late = house.new("b", after=("nobody",))
+    for new, kind in ((taken, Kind.JOB_ID_TAKEN), (late, Kind.JOB_NOT_FOUND)):
+        (obstacle,) = house.scheduler.plan(new, ALICE).plan.obstacles
+        assert obstacle.kind is kind
+
+
+def test_what_would_come_after_another_job_is_not_planned_at_once(
+    house: House, busy: Steady
+) -> None:
+    late = house.new("b", after=("holder",))
+    assert house.scheduler.plan(late, ALICE).queue_position == 1
+    busy.finish.set()
+
+
+def test_a_dry_run_finds_a_name_that_is_taken(house: House) -> None:
+    known = house.create("a")
+    with pytest.raises(ServiceError) as caught:
+        house.scheduler.create(
+            house.new("b", job_id=known.job_id), ALICE, validate_only=True
+        )
+    assert caught.value.kind is Kind.JOB_ID_TAKEN
+
+
 def test_a_plan_of_what_could_start_now_has_position_0(house: House) -> None:
     planned = house.scheduler.plan(house.new("a"), ALICE)
     assert (planned.blockers, planned.queue_position) == ((), 0)

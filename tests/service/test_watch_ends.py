@@ -1,14 +1,17 @@
 """WatchJobs: how streams lag and how they end, rules W19 to W23 by number."""
 
+import threading
 from dataclasses import replace
 
 import grpc
 import pytest
 from google.rpc import error_details_pb2
+from structlog.testing import capture_logs
 
 from longshore.v1 import watch_pb2
 from longshored.app.daemon import Tuning
 from longshored.config.settings import WatchSettings
+from longshored.service import snapshots
 from tests.service.conftest import Open
 from tests.support.calls import (
     Watching,
@@ -138,6 +141,48 @@ def test_w21_age_closes_with_a_cursor_and_ok(open_daemon: Open) -> None:
         assert closing.HasField("cursor")
         assert watch.is_at_end()
     stubs.close()
+
+
+def test_w20_a_large_snapshot_that_is_taken_too_slowly_ends_the_stream(
+    open_daemon: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as it is read, the log of the store grows."""
+    monkeypatch.setattr(snapshots, "_SMALL", 1)
+    monkeypatch.setattr(snapshots, "_CHUNK", 1)
+    daemon = open_daemon(tuning=Tuning(pace=replace(FAST, snapshot_timeout=0.2)))
+    other = daemon.connect()
+    for number in range(160):
+        create(other, f"d{number}", job_id=f"job-{number}", labels=LARGE)
+    narrow = connect_narrow(daemon)
+    call = narrow.jobs.WatchJobs(watch_pb2.WatchJobsRequest())
+    assert next(call).WhichOneof("frame") == "opened"
+    assert next(call).WhichOneof("frame") == "snapshot"
+    while any(thread.name == "snapshot" for thread in threading.enumerate()):
+        threading.Event().wait(0.002)
+    told = refusal(lambda: list(call))
+    assert told.code is grpc.StatusCode.UNAVAILABLE
+    narrow.close()
+    other.close()
+
+
+def test_a_client_that_goes_while_a_frame_is_written_is_no_bug(
+    open_daemon: Open,
+) -> None:
+    daemon = open_daemon()
+    other = daemon.connect()
+    for number in range(40):
+        create(other, f"d{number}", job_id=f"job-{number}", labels=LARGE)
+    with capture_logs() as lines:
+        for _ in range(5):
+            narrow = connect_narrow(daemon)
+            call = narrow.jobs.WatchJobs(watch_pb2.WatchJobsRequest())
+            next(call)
+            next(call)
+            call.cancel()
+            narrow.close()
+        other.close()
+        daemon.stop_once()
+    assert [line for line in lines if line["event"] == "call_failed"] == []
 
 
 @pytest.mark.parametrize("resume", [False, True], ids=["snapshot", "resume"])

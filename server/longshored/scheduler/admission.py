@@ -70,6 +70,25 @@ def group_answer(
     return [tx.as_left(job) for job in jobs], replayed
 
 
+def predecessors_of(tx: Transaction, new: NewJob) -> list[int]:
+    """The jobs that it comes after: each there, and not ended in vain."""
+    numbers = []
+    for index, job_id in enumerate(new.after):
+        field = f"after[{index}]"
+        with in_field(field):
+            job = tx.get(job_id)
+        if job.is_final and job.state is not State.SUCCEEDED:
+            raise field_invalid(
+                field,
+                f"Job {job_id} has ended {job.state.value}; only one that succeeds "
+                "lets others start",
+                job_id=job_id,
+                state=job.state.value,
+            )
+        numbers.append(job.number)
+    return numbers
+
+
 class Admission:
     """Makes bodies for the journal; nothing here changes anything by itself."""
 
@@ -110,6 +129,8 @@ class Admission:
                     _remember(tx, request, [existing])
                 return Created(existing, existing=True)
             self._check_room(1, request.caller)
+            if new.job_id:
+                tx.check_new_id(new.job_id)
             if validate_only:
                 return Created(life.create(candidate.draft, tx.now))
             return Created(self._add(tx, [candidate], request)[0])
@@ -142,6 +163,8 @@ class Admission:
             for candidate in candidates:
                 with in_field(candidate.field):
                     self._check(tx, candidate)
+                    if candidate.new.job_id:
+                        tx.check_new_id(candidate.new.job_id)
             _check_among(candidates)
             self._check_room(len(candidates), request.caller)
             if validate_only:
@@ -206,7 +229,7 @@ class Admission:
         """Raise what forbids the job; the job that it would repeat, if that will do."""
         if candidate.error is not None:
             raise candidate.error
-        predecessors = _predecessors(tx, candidate.new)
+        predecessors = predecessors_of(tx, candidate.new)
         if candidate.draft.on_conflict_queue:
             return None
         first: Blocker | None = None
@@ -334,25 +357,6 @@ def _check_among(candidates: Sequence[Candidate]) -> None:
                 first_field=_member(index),
             )
         holds.hold(index, candidate.draft.nodes)
-
-
-def _predecessors(tx: Transaction, new: NewJob) -> list[int]:
-    """The jobs that it comes after: each there, and not ended in vain."""
-    numbers = []
-    for index, job_id in enumerate(new.after):
-        field = f"after[{index}]"
-        with in_field(field):
-            job = tx.get(job_id)
-        if job.is_final and job.state is not State.SUCCEEDED:
-            raise field_invalid(
-                field,
-                f"Job {job_id} has ended {job.state.value}; only one that succeeds "
-                "lets others start",
-                job_id=job_id,
-                state=job.state.value,
-            )
-        numbers.append(job.number)
-    return numbers
 
 
 def _repeats(new: NewJob, other: Job) -> bool:

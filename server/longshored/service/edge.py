@@ -121,6 +121,10 @@ class Edge:
             except asyncio.CancelledError:
                 self._record.abandoned(call, request)
                 raise
+            except grpc.aio.InternalError:
+                # A frame could not be written: the client has gone meanwhile.
+                self._record.abandoned(call, request)
+                return
             except StalledError:
                 self._record.stalled(call, request)
                 # The place is free already. The reader finds this behind what it

@@ -7,7 +7,7 @@ open together read the store once.
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass
 
 from ..job.progress import Progress
@@ -29,7 +29,10 @@ _SMALL = 1024 * 1024
 _MOST_KEPT = 32
 
 # Frames of a large snapshot that wait for a slow reader.
-_AHEAD = 16
+_AHEAD = 4
+
+# Large snapshots that are read at a time; each has a thread and two descriptors.
+MOST_LARGE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class Snapshots:
         self._frames = frames
         self._threads = threads
         # Only on the loop.
+        self.room = asyncio.Semaphore(MOST_LARGE)
         self._kept: dict[bytes, tuple[int, asyncio.Future[Snapshot | None]]] = {}
 
     async def small(self, selection: Selection, head: int) -> Snapshot | None:
@@ -128,8 +132,11 @@ class Snapshots:
             )
         return Snapshot(revision, (), len(numbers), numbers)
 
-    async def large(self, selection: Selection) -> AsyncIterator[Frame | Snapshot]:
-        """Frames as they are read; the last item is the Snapshot without frames."""
+    async def large(
+        self, selection: Selection
+    ) -> AsyncGenerator[Frame | Snapshot, None]:
+        """Frames as they are read; the last item is the Snapshot without frames. Only
+        for who is in the `room`."""
         pipe = _Pipe(asyncio.get_running_loop())
         thread = threading.Thread(
             target=self._pour, args=(selection.query, pipe), name="snapshot"

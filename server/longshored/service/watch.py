@@ -11,6 +11,7 @@ contract; `watch.proto` tells them to clients.
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from longshore.v1 import watch_pb2
@@ -265,13 +266,22 @@ class Watch:
                 await self._send(frame)
             self._begin_after(small)
             return
-        async for item in hub.snapshots.large(chosen):
-            if isinstance(item, Snapshot):
-                end = hub.log.frames.snapshot_end(item.revision, item.job_count)
-                await self._send(end)
-                self._begin_after(item)
-            else:
-                await self._send(item)
+        async with hub.snapshots.room:
+            try:
+                async with asyncio.timeout(hub.pace.snapshot_timeout):
+                    await self._send_large(chosen)
+            except TimeoutError:
+                raise StalledError from None
+
+    async def _send_large(self, chosen: Selection) -> None:
+        async with aclosing(self._hub.snapshots.large(chosen)) as items:
+            async for item in items:
+                if isinstance(item, Snapshot):
+                    frames = self._hub.log.frames
+                    await self._send(frames.snapshot_end(item.revision, item.job_count))
+                    self._begin_after(item)
+                else:
+                    await self._send(item)
 
     def _begin_after(self, snapshot: Snapshot) -> None:
         self._cursor = snapshot.revision

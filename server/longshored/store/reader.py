@@ -25,6 +25,9 @@ from .record import decode
 # Jobs in one chunk of a snapshot.
 CHUNK = 500
 
+# Connections that are kept for the next readers.
+MOST_IDLE = 8
+
 _BY_ID = """
 SELECT record FROM jobs WHERE number = (SELECT number FROM job_ids WHERE job_id = ?)
 """
@@ -159,7 +162,7 @@ class Reader:
 
     def _give_back(self, connection: sqlite3.Connection) -> None:
         with self._lock:
-            if not self._closed:
+            if not self._closed and len(self._idle) < MOST_IDLE:
                 self._idle.append(connection)
                 return
         connection.close()

@@ -136,17 +136,22 @@ class Transaction:
         saved = self._checkpoint(number)
         return None if saved is None else saved.state
 
+    def check_new_id(self, job_id: str) -> None:
+        """Raise ServiceError(JOB_ID_TAKEN) if a job has, or had, the id."""
+        if self._number(job_id) is not None:
+            raise ServiceError(
+                Kind.JOB_ID_TAKEN,
+                f"The job id {job_id} was used before; ids are never reused",
+                job_id=job_id,
+            )
+
     # Writing.
 
     def add(self, draft: Job) -> Job:
         """Give a new job its number and first revision."""
         # A name that is the job's own uid is new by nature: no need to look it up.
-        if draft.job_id != draft.uid and self._number(draft.job_id) is not None:
-            raise ServiceError(
-                Kind.JOB_ID_TAKEN,
-                f"The job id {draft.job_id} was used before; ids are never reused",
-                job_id=draft.job_id,
-            )
+        if draft.job_id != draft.uid:
+            self.check_new_id(draft.job_id)
         revision = self._next_revision()
         job = replace(
             draft, number=revision, revision=revision, create_revision=revision
