@@ -178,10 +178,31 @@ def test_rates_and_durations_are_written_as_on_the_command_line(
 @pytest.mark.parametrize(
     ("path", "value", "says"),
     [
-        ("jobs.slots", -1, "must be a whole number, 1 or more, not -1"),
-        ("jobs.slots", 0, "must be a whole number, 1 or more, not 0"),
-        ("jobs.slots", "4KiB", "must be a whole number, 1 or more, not '4KiB'"),
-        ("jobs.iops", -1, "must be a whole number, 0 or more, not -1"),
+        (
+            "jobs.slots",
+            9_999_999_999,
+            "must be a whole number, 1 or more, of at most 2147483647, not 9999999999",
+        ),
+        (
+            "jobs.slots",
+            -1,
+            "must be a whole number, 1 or more, of at most 2147483647, not -1",
+        ),
+        (
+            "jobs.slots",
+            0,
+            "must be a whole number, 1 or more, of at most 2147483647, not 0",
+        ),
+        (
+            "jobs.slots",
+            "4KiB",
+            "must be a whole number, 1 or more, of at most 2147483647, not '4KiB'",
+        ),
+        (
+            "jobs.iops",
+            -1,
+            "must be a whole number, 0 or more, of at most 2147483647, not -1",
+        ),
         (
             "jobs.speed_bytes_per_second",
             "50Mb",
@@ -191,7 +212,14 @@ def test_rates_and_durations_are_written_as_on_the_command_line(
         (
             "retention.failed",
             "1 week",
-            'must be a time: seconds, or text such as "7d" or "1h30m", not \'1 week\'',
+            'must be a time of at most 36500d: seconds, or text such as "7d" or '
+            "\"1h30m\", not '1 week'",
+        ),
+        (
+            "retention.failed",
+            9_999_999_999,
+            'must be a time of at most 36500d: seconds, or text such as "7d" or '
+            '"1h30m", not 9999999999',
         ),
         ("images.roots", ["/a", "b"], "must be absolute paths, not ['/a', 'b']"),
     ],

@@ -1,13 +1,17 @@
 """Settings about TLS and access: contradictions are found before all is opened."""
 
+import asyncio
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from longshored.app import credentials
 from longshored.app.command import main
-from longshored.app.credentials import read_credentials
+from longshored.app.credentials import Credentials, Loaded, read_credentials
 from longshored.app.daemon import listening
+from longshored.clock import SystemClock
 from longshored.config.settings import (
     AccessSettings,
     Config,
@@ -15,6 +19,7 @@ from longshored.config.settings import (
     TlsSettings,
 )
 from longshored.errors import ServiceError
+from longshored.service.callers import Guard
 from longshored.service.roles import Role
 from longshored.service.tokens import Digester
 from tests.support.certificates import Authority, make_authority
@@ -114,3 +119,34 @@ def test_check_reads_the_files(
     authority.key_file.chmod(0o644)
     assert main(words) == 1
     assert "tls.key: " in capsys.readouterr().err
+
+
+def test_a_reload_is_not_undone_by_a_look_that_began_before_it(
+    there: SecurePlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = there.config(access=AccessSettings(admins=("dns:mallory",)))
+    new = replace(old, access=AccessSettings(viewers=("dns:alice",)))
+    asked, go_on = threading.Event(), threading.Event()
+
+    def slowly(config: Config, digester: Digester) -> Loaded:
+        loaded = read_credentials(config, digester)
+        if config is old:
+            asked.set()
+            assert go_on.wait(10)
+        return loaded
+
+    async def meet() -> None:
+        guard = Guard(SystemClock())
+        kept = Credentials(old, guard)
+        kept.load()
+        monkeypatch.setattr(credentials, "read_credentials", slowly)
+        look = asyncio.create_task(kept.reload(old))
+        await asyncio.to_thread(asked.wait, 10)
+        reload = asyncio.create_task(kept.reload(new))
+        # It waits for its turn; were there none it would be done by now.
+        await asyncio.wait([reload], timeout=0.3)
+        go_on.set()
+        await asyncio.gather(look, reload)
+        assert list(guard.rules.certificates) == ["dns:alice"]
+
+    asyncio.run(meet())

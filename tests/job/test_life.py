@@ -222,6 +222,12 @@ def test_a_pause_of_a_user_is_his_in_the_history() -> None:
     assert life.parked(held, NOW).history[-1].actor == ASK.by
 
 
+def test_a_long_comment_is_shortened_in_the_history() -> None:
+    long = life.pause(in_state(State.RUNNING), replace(ASK, comment="c" * 1024))
+    kept = life.parked(long, NOW).history[-1].reason
+    assert (len(kept), kept[-2:]) == (life.LONGEST_REASON, "c…")
+
+
 def test_a_pause_that_nobody_asked_for_is_the_daemons_in_the_history() -> None:
     window = Pause(Holder.WINDOW, "night only", NOW, life.SYSTEM)
     held = life.hold(in_state(State.RUNNING), window)

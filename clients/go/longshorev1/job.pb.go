@@ -322,7 +322,8 @@ func (PendingReason) EnumDescriptor() ([]byte, []int) {
 	return file_longshore_v1_job_proto_rawDescGZIP(), []int{3}
 }
 
-// Job is one long operation, from the call that made it to its removal. At most 16 KiB.
+// Job is one long operation, from the call that made it to its removal. Mostly
+// 1 to 4 KiB; a deep chain, long names and many labels make it more.
 type Job struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Immutable. Name, chosen by the client or made by the daemon: 1 to 63 characters,

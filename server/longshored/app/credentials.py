@@ -112,6 +112,9 @@ class Credentials:
     def __init__(self, config: Config, guard: Guard) -> None:
         # Set once.
         self._guard = guard
+        # Settings and files are taken over one after the other: what was read before
+        # must not undo what was read after it.
+        self._turn = asyncio.Lock()
         # Only on the loop.
         self.transport: Transport | None = None
         self._config = config
@@ -138,6 +141,8 @@ class Credentials:
                 await self._look()
             except ServiceError as error:
                 _log.error("credentials_refused", message=error.message)
+            except Exception as error:  # noqa: BLE001 - who is refused must be told still
+                _log.error("credentials_refused", message=repr(error), exc_info=error)
             # Also without a change: certificates and tokens expire.
             recheck()
 
@@ -149,11 +154,16 @@ class Credentials:
         seen = await asyncio.to_thread(_marks, self._config)
         is_at_rest, self._seen = seen == self._seen, seen
         if seen != self._loaded and is_at_rest:
-            await self.reload(self._config)
+            async with self._turn:
+                await self._reload(self._config)
 
     async def reload(self, config: Config) -> None:
         """Take over settings and files as they are now; raises ServiceError with
         nothing changed."""
+        async with self._turn:
+            await self._reload(config)
+
+    async def _reload(self, config: Config) -> None:
         # What is wrong is said once, and not at every look.
         self._loaded = self._seen = await asyncio.to_thread(_marks, config)
         loaded = await asyncio.to_thread(read_credentials, config, self._guard.digester)

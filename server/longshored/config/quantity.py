@@ -20,7 +20,7 @@ _SPAN = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)", re.ASCII)
 _SPANS = re.compile(rf"(?:{_SPAN.pattern})+", re.ASCII)
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
 
-_MOST_BYTES = 2**63 - 1
+MOST_BYTES = 2**63 - 1
 # What a Duration of protobuf can hold, about 10,000 years.
 _MOST_SECONDS = 315_576_000_000
 # More digits than any number that is meant.
@@ -33,7 +33,7 @@ def parse_size(text: str) -> int:
     if match is None or match[2] not in _SUFFIX:
         raise ValueError(f"not a size: {text!r}")
     size = Fraction(match[1]) * _SUFFIX[match[2]]
-    if size.denominator != 1 or size > _MOST_BYTES:
+    if size.denominator != 1 or size > MOST_BYTES:
         raise ValueError(f"not a whole number of bytes: {text!r}")
     return size.numerator
 

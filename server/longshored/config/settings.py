@@ -20,10 +20,10 @@ SYSTEM_STATE = Path("/var/lib/longshore")
 class Form(Enum):
     """What a value must be beyond its type, in the words of an error."""
 
-    COUNT = "a whole number, 0 or more"
-    POSITIVE = "a whole number, 1 or more"
+    COUNT = "a whole number, 0 or more, of at most 2147483647"
+    POSITIVE = "a whole number, 1 or more, of at most 2147483647"
     RATE = 'bytes a second: a whole number, 0 or more, or text such as "50MiB"'
-    SPAN = 'a time: seconds, or text such as "7d" or "1h30m"'
+    SPAN = 'a time of at most 36500d: seconds, or text such as "7d" or "1h30m"'
     PATHS = "absolute paths"
 
 

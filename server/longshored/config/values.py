@@ -4,8 +4,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
-from .quantity import parse_duration, parse_rate
+from .quantity import MOST_BYTES, parse_duration, parse_rate
 from .settings import Form
+
+# What the contract can say of each: of an int32, and of a time that no store refuses.
+MOST_COUNT = 2**31 - 1
+MOST_SECONDS = 36_500 * 86_400
 
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
@@ -71,12 +75,12 @@ def _bool(raw: object) -> bool:
     raise ValueError(f"must be true or false, not {raw!r}")
 
 
-def _count(raw: object) -> int:
+def _count(raw: object, most: int = MOST_COUNT) -> int:
     if isinstance(raw, bool) or not isinstance(raw, int | str):
         raise ValueError("no whole number")
     number = int(raw)
-    if number < 0:
-        raise ValueError("negative")
+    if not 0 <= number <= most:
+        raise ValueError("out of range")
     return number
 
 
@@ -90,15 +94,15 @@ def _positive(raw: object) -> int:
 def _rate(raw: object) -> int:
     # A rate of 0 is for parse_rate a slip; as a setting it is no limit.
     is_plain = not isinstance(raw, str) or raw.strip().lstrip("-").isdecimal()
-    return _count(raw) if is_plain else parse_rate(_text(raw))
+    return _count(raw, MOST_BYTES) if is_plain else parse_rate(_text(raw))
 
 
 def _span(raw: object) -> float:
     if isinstance(raw, bool) or not isinstance(raw, int | float | str):
         raise ValueError("no number")
     seconds = _seconds(raw) if isinstance(raw, str) else float(raw)
-    if not 0 <= seconds < float("inf"):
-        raise ValueError("negative or endless")
+    if not 0 <= seconds <= MOST_SECONDS:
+        raise ValueError("out of range")
     return seconds
 
 

@@ -41,6 +41,9 @@ from .states import (
 SYSTEM = "longshored"
 """The actor of what nobody asked for."""
 
+# Of a step in the history, characters.
+LONGEST_REASON = 256
+
 _STANDING = frozenset({State.PAUSED, State.STANDBY})
 
 # Where a job waits for who holds it: queued, if it has not begun or a restart came.
@@ -62,7 +65,7 @@ def move(
     `others` are fields that change with it: one new Job for all.
     """
     check_move(job.state, new)
-    step = Transition(new, now, reason, actor)
+    step = Transition(new, now, _shortened(reason), actor)
     history = (*job.history, step)
     if len(history) > HISTORY_LENGTH:
         history = (history[0], *history[-HISTORY_LENGTH + 1 :])
@@ -74,6 +77,13 @@ def move(
     if new in FINAL:
         others |= {"end_time": now, "pending": None, "pauses": (), "worker": None}
     return replace(job, state=new, history=history, **others)
+
+
+def _shortened(reason: str) -> str:
+    """As the history keeps it: comments may be long, and stand elsewhere too."""
+    if len(reason) <= LONGEST_REASON:
+        return reason
+    return f"{reason[: LONGEST_REASON - 1]}…"
 
 
 def _as_of(job: Job, progress: Progress, now: Instant) -> Progress:

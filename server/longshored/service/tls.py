@@ -55,7 +55,7 @@ def load_material(files: TlsFiles) -> Material:
     try:
         context.load_cert_chain(files.certificate, files.key, password=_no_password)
         expires = not_after(certificate.decode("ascii", "replace"))
-    except (ssl.SSLError, ValueError) as error:
+    except (OSError, ValueError) as error:  # one of OpenSSL is an OSError
         raise _wrong(CERTIFICATE, files.certificate, error) from error
     return Material(certificate, key, _client_ca(context, files), expires)
 
