@@ -18,7 +18,7 @@ from .ledger import Ledger
 from .metadata import Metadata
 from .refcount import Refcounts, open_refcounts
 from .repair import rebuild_refcounts
-from .snapshots import encode_snapshot, read_snapshots
+from .snapshots import read_snapshot_table
 from .tables import HOST_OFFSET, Words
 from .write import Read, Writer
 
@@ -81,14 +81,13 @@ def _occupied(
 ) -> Iterator[range]:
     """Where metadata lies now: no counter may call these clusters free."""
     size = header.cluster_size
-    snapshots = read_snapshots(host, header)
-    table = sum(len(encode_snapshot(snapshot)) for snapshot in snapshots)
+    snapshots = read_snapshot_table(host, header)
     places = [
         (0, size),
         (header.l1_offset, header.l1_bytes),
         (header.refcount_table_offset, header.refcount_table_bytes),
-        (header.snapshots_offset, table),
-        *((snapshot.l1_offset, snapshot.l1_bytes) for snapshot in snapshots),
+        (header.snapshots_offset, snapshots.length),
+        *((snapshot.l1_offset, snapshot.l1_bytes) for snapshot in snapshots.entries),
         *((offset, size) for offset in refcounts.block_offsets()),
         *((entry & HOST_OFFSET, size) for entry in l1 if entry),
     ]

@@ -16,7 +16,7 @@ from .hostfile import HostFile
 from .l1 import MAX_MAP_BYTES
 from .metadata import Metadata
 from .refcount import Refcounts, open_refcounts
-from .snapshots import encode_snapshot, read_snapshots
+from .snapshots import read_snapshot_table
 from .tables import (
     COMPRESSED,
     HOST_OFFSET,
@@ -96,12 +96,12 @@ def _places(
 ) -> Iterator[tuple[int, int]]:
     """Where the tables are."""
     header = metadata.header
-    snapshots = read_snapshots(host, header)
+    snapshots = read_snapshot_table(host, header)
     yield 0, header.cluster_size
     yield header.l1_offset, header.l1_bytes
     yield header.refcount_table_offset, header.refcount_table_bytes
-    yield header.snapshots_offset, sum(len(encode_snapshot(s)) for s in snapshots)
-    for snapshot in snapshots:
+    yield header.snapshots_offset, snapshots.length
+    for snapshot in snapshots.entries:
         yield snapshot.l1_offset, snapshot.l1_bytes
     for entry in filter(None, metadata.l1):
         yield entry & HOST_OFFSET, header.cluster_size

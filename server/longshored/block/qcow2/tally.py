@@ -15,7 +15,7 @@ from .features import Autoclear
 from .hostfile import HostFile, read_padded
 from .layout import MAX_OFFSET, Header
 from .refcount import Refcounts
-from .snapshots import Snapshot, encode_snapshot, read_snapshots
+from .snapshots import SnapshotTable, read_snapshot_table, read_snapshots
 from .tables import (
     COMPRESSED,
     HOST_OFFSET,
@@ -134,7 +134,7 @@ class _Counting:
         self._add(refcounts.table_offset, table_bytes, "refcount table")
         for offset in refcounts.block_offsets():
             self._add(offset, header.cluster_size, "refcount block")
-        self._add_snapshots(read_snapshots(self._walk.host, header))
+        self._add_snapshots(read_snapshot_table(self._walk.host, header))
         if header.autoclear & Autoclear.BITMAPS:
             self._add_bitmaps(read_bitmaps(self._walk.host, header))
         for l1 in self._walk.l1_tables():
@@ -151,10 +151,10 @@ class _Counting:
             return
         self._tally.add(first, last - first + 1)
 
-    def _add_snapshots(self, snapshots: tuple[Snapshot, ...]) -> None:
-        length = sum(len(encode_snapshot(snapshot)) for snapshot in snapshots)
-        self._add(self._walk.header.snapshots_offset, length, "snapshot table")
-        for snapshot in snapshots:
+    def _add_snapshots(self, snapshots: SnapshotTable) -> None:
+        offset = self._walk.header.snapshots_offset
+        self._add(offset, snapshots.length, "snapshot table")
+        for snapshot in snapshots.entries:
             self._add(snapshot.l1_offset, snapshot.l1_bytes, "L1 table of a snapshot")
 
     def _add_bitmaps(self, bitmaps: tuple[Bitmap, ...]) -> None:
