@@ -20,7 +20,7 @@ from longshored.block.qcow2.refcount import (
 )
 from longshored.errors import Kind, ServiceError
 from longshored.units import MiB
-from tests.support.overlays import new_image
+from tests.support.overlays import new_image, open_recorded
 from tests.support.recorder import RecordedFile
 
 ORDERS = range(7)
@@ -165,6 +165,27 @@ def test_a_table_that_grew_is_found_again_with_its_old_place_free() -> None:
     header = read_header(host)
     assert header.refcount_table_offset == refcounts.table_offset != old
     assert open_refcounts(host, header).count(old // 512) == 0
+
+
+def test_what_has_moved_away_is_occupied_no_more() -> None:
+    occupied = Occupied([range(1, 9), range(2, 4), range(12, 14)])
+    occupied.forget(range(3, 13))
+    assert [n for n in range(16) if occupied.meets(n, 1)] == [1, 2, 13]
+
+
+def test_the_old_place_of_a_table_that_grew_is_written_to_again() -> None:
+    options = CreateOptions(size=4 * MiB, cluster_size=CLUSTER, refcount_bits=64)
+    host = new_image(options)
+    old = read_header(host).refcount_table_offset
+    node = open_recorded(host)
+    node.pwrite(0, b"a" * 2 * MiB)
+    node.flush()
+    assert read_header(host).refcount_table_offset != old
+    node.pwrite(2 * MiB, b"b" * CLUSTER)
+    node.close()
+    assert host.content[old : old + CLUSTER] == b"b" * CLUSTER
+    assert not read_header(host).corrupt
+    assert check(host).clean, check(host).messages
 
 
 def test_freed_clusters_are_handed_out_again_only_when_settled() -> None:

@@ -21,9 +21,19 @@ class Occupied:
     """Clusters that hold metadata. If one is handed out, the counters are wrong."""
 
     def __init__(self, ranges: Iterable[range]) -> None:
+        self._starts: list[int] = []
+        self._stops: list[int] = []
+        self._set(ranges)
+
+    def forget(self, clusters: range) -> None:
+        """What lay there has moved: whoever is given these clusters may have them."""
+        known = map(range, self._starts, self._stops)
+        self._set([part for one in known for part in _without(one, [clusters])])
+
+    def _set(self, ranges: Iterable[range]) -> None:
         ordered = sorted(ranges, key=lambda clusters: clusters.start)
         self._starts = [clusters.start for clusters in ordered]
-        self._stops: list[int] = []
+        self._stops = []
         for clusters in ordered:
             before = self._stops[-1] if self._stops else 0
             self._stops.append(max(before, clusters.stop))
@@ -245,6 +255,8 @@ class Allocator:
         self._refcounts.move_table(first, clusters)
         self.claim(first, clusters)
         self.free(old_first, old_clusters)
+        # Their counts keep them from everybody until they are settled.
+        self._occupied.forget(range(old_first, old_first + old_clusters))
 
     def _table_clusters_for(self, entries: int) -> int:
         """Half as much again as is needed, so that it seldom moves."""
