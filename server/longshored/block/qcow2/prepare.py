@@ -12,6 +12,7 @@ from dataclasses import replace
 from .allocate import Allocator, Occupied
 from .bitmaps import invalidates_bitmaps
 from .features import KNOWN_AUTOCLEAR, Autoclear, Incompatible
+from .headerfile import read_header
 from .hostfile import HostFile
 from .layout import V2_LENGTH, Header
 from .ledger import Ledger
@@ -28,9 +29,10 @@ _FEATURES = struct.Struct(">QQQ")
 
 def open_writer(host: HostFile, metadata: Metadata, read: Read) -> Writer:
     """Make the image ready for changes. `read` gives the bytes that a guest sees."""
-    header = metadata.header
-    if header.dirty:
+    if metadata.header.dirty:
         rebuild_refcounts(host)
+        metadata.header = read_header(host)  # their table may have moved
+    header = metadata.header
     incompatible = header.incompatible & ~Incompatible.DIRTY
     autoclear = header.autoclear & KNOWN_AUTOCLEAR
     header = replace(header, incompatible=incompatible, autoclear=autoclear)
