@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Protocol
 
+from ...errors import Kind, ServiceError
 from ...units import is_aligned, round_up
 from .damage import unsupported
 from .hostfile import read_padded
@@ -46,6 +47,14 @@ class Placement:
     host_offset: int | None
 
 
+class NoRoom(ServiceError):
+    """The disk was full before anything was changed: what failed can be tried again."""
+
+    def __init__(self, cause: ServiceError) -> None:
+        super().__init__(cause.kind, cause.message)
+        self.facts = cause.facts
+
+
 class WritableNode(Protocol):
     """An opened qcow2 image that lends its writer."""
 
@@ -77,8 +86,8 @@ class Populator:
     def publish(self, placements: Sequence[Placement]) -> None:
         """Make them visible, crash-safe at every instant. The data is flushed.
 
-        What this layer holds already is left alone. NO_SPACE before anything was
-        changed can be tried again; any other failure is final.
+        What this layer holds already is left alone. NoRoom can be tried again; any
+        other failure is final, that of a disk which is full later too.
         """
         writer = self._node.writer()
         with writer.turn():
@@ -193,7 +202,12 @@ class _Publication:
                 first, last = part.host_offset, part.host_offset + part.length - 1
                 first, last = first // self._cluster, last // self._cluster
                 used.add(first, last - first + 1)
-        self._ledger.allocator.room(clusters, used)
+        try:
+            self._ledger.allocator.room(clusters, used)
+        except ServiceError as error:
+            if error.kind is not Kind.NO_SPACE:
+                raise
+            raise NoRoom(error) from error
 
     def _apply(self, part: _Slice) -> None:
         """Cut a slice into whole clusters and, with subclusters, its ragged ends."""
