@@ -83,7 +83,7 @@ class Allocator:
         missing = self._refcounts.missing_blocks
         blocks = {index for first, count in claims for index in missing(first, count)}
         if clusters or blocks:
-            more = self._with_counters(clusters + len(blocks))
+            more = self._with_counters(clusters, blocks)
             self._allocate_to(self._end + more)
 
     def append(self, clusters: int) -> int:
@@ -234,8 +234,24 @@ class Allocator:
 
     # Growth of the counters themselves.
 
-    def _with_counters(self, clusters: int) -> int:
-        """An upper bound of what so many clusters need with their blocks and table."""
+    def _with_counters(self, clusters: int, blocks: set[int]) -> int:
+        """What so many clusters and these blocks need with all that counts them.
+
+        Of a file it is an upper bound: it can grow, and is cut off in the end.
+        """
+        if self._host.is_device:
+            blocks = self._all_blocks(clusters, blocks)
+            if all(index < self._refcounts.capacity for index in blocks):
+                return clusters + len(blocks)
+        return self._at_most(clusters + len(blocks))
+
+    def _all_blocks(self, clusters: int, blocks: set[int]) -> set[int]:
+        """These, and those that clusters at the end need, theirs among them."""
+        more = clusters + len(blocks)
+        found = blocks.union(self._refcounts.missing_blocks(self._end, more))
+        return found if found == blocks else self._all_blocks(clusters, found)
+
+    def _at_most(self, clusters: int) -> int:
         per_block = self._refcounts.per_block
         blocks = clusters // per_block + 3
         entries = (self._end + clusters + blocks) // per_block + 1

@@ -194,8 +194,8 @@ class _Publication:
         tables = {part.l1_index for part in batch}
         clusters = sum(self._ledger.needs_l2_cluster(index) for index in tables)
         if self._geometry.extended_l2:
-            # A slice may need a host cluster at either end.
-            clusters += 2 * len(batch)
+            ragged = {index for part in batch for index in self._ragged(part)}
+            clusters += sum(map(self._needs_own_cluster, ragged))
         used = _Runs()
         for part in batch:
             if part.host_offset is not None:
@@ -208,6 +208,23 @@ class _Publication:
             if error.kind is not Kind.NO_SPACE:
                 raise
             raise NoRoom(error) from error
+
+    def _ragged(self, part: _Slice) -> Iterator[int]:
+        """Guest clusters at the ends of a slice that it has only a part of."""
+        start, end = part.start, part.start + part.length
+        if part.host_offset is None:
+            return
+        if start % self._cluster:
+            yield start // self._cluster
+        if end % self._cluster and end != self._size:
+            yield end // self._cluster
+
+    def _needs_own_cluster(self, cluster: int) -> bool:
+        """The same question that `_own_cluster` answers by a new one."""
+        l1_index, index = divmod(cluster, self._geometry.l2_entries)
+        table = self._ledger.l2_table(l1_index)
+        entry = 0 if table is None else table[2 * index]
+        return not entry & COMPRESSED and (not entry or self._ledger.is_shared(entry))
 
     def _apply(self, part: _Slice) -> None:
         """Cut a slice into whole clusters and, with subclusters, its ragged ends."""
