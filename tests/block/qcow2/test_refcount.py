@@ -222,6 +222,18 @@ def test_free_clusters_are_reserved_before_the_file_grows() -> None:
     assert allocate.take(2) == first + 17
 
 
+def test_free_space_goes_on_over_the_border_of_a_block_of_counters() -> None:
+    host = image(6)
+    refcounts = opened(host)
+    allocate = allocator(host, refcounts)
+    border = 2 * refcounts.per_block
+    allocate.append(border + 8 - refcounts.end_of_use())
+    allocate.free(border - 3, 8)
+    allocate.settle()
+    assert allocate.reserve(6, 6) == range(border - 3, border + 3)
+    assert allocate.reserve(2, 2) == range(border + 3, border + 5)
+
+
 def test_what_was_reserved_in_vain_is_reserved_again() -> None:
     host = image(4)
     refcounts = opened(host)

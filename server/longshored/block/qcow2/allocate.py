@@ -7,7 +7,7 @@ are reserved have no count and no pointer: after a crash they are free space.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ...errors import Kind, ServiceError
 from ...units import round_up
@@ -199,12 +199,10 @@ class Allocator:
 
     def _reuse(self, clusters: int, least: int) -> range | None:
         """The first run of free clusters that is long enough, with its space."""
-        free_runs = self._refcounts.free_runs(self._reserve_from, self._end)
-        for first, count in free_runs:
-            for free in _without(range(first, first + count), self._reserved):
-                if len(free) >= least:
-                    self._reserve_from = free.start
-                    return self._allocated(free[:clusters])
+        for free in _joined(self._free_from(self._reserve_from), clusters):
+            if len(free) >= least:
+                self._reserve_from = free.start
+                return self._allocated(free[:clusters])
         self._reserve_from = self._end
         return None
 
@@ -222,15 +220,19 @@ class Allocator:
 
     def _find(self, clusters: int) -> int | None:
         seen_free = False
-        for first, count in self._refcounts.free_runs(self._hint, self._end):
-            for free in _without(range(first, first + count), self._reserved):
-                if not seen_free:
-                    self._hint, seen_free = free.start, True
-                if len(free) >= clusters:
-                    return free.start
+        for free in self._free_from(self._hint):
+            if not seen_free:
+                self._hint, seen_free = free.start, True
+            if len(free) >= clusters:
+                return free.start
         if not seen_free:
             self._hint = self._end
         return None
+
+    def _free_from(self, first: int) -> Iterator[range]:
+        """Runs that are neither counted nor reserved, cut at the borders of blocks."""
+        for start, count in self._refcounts.free_runs(first, self._end):
+            yield from _without(range(start, start + count), self._reserved)
 
     # Growth of the counters themselves.
 
@@ -300,3 +302,17 @@ def _without(clusters: range, reserved: Iterable[range]) -> Iterable[range]:
         start = taken.stop
     if start < clusters.stop:
         yield range(start, clusters.stop)
+
+
+def _joined(runs: Iterable[range], most: int) -> Iterator[range]:
+    """Runs in order; those that touch are one, until it is as long as `most`."""
+    held = range(0)
+    for run in runs:
+        if held.stop == run.start and len(held) < most:
+            held = range(held.start, run.stop)
+            continue
+        if held:
+            yield held
+        held = run
+    if held:
+        yield held
