@@ -22,6 +22,7 @@ from .tables import (
     HOST_OFFSET,
     Words,
     decode_compressed,
+    held_runs,
     scan,
 )
 
@@ -143,7 +144,7 @@ def _standard_pointers(words: Words, metadata: Metadata) -> Iterator[_Pointer]:
 
 
 def _extended_pointers(words: Words, metadata: Metadata) -> Iterator[_Pointer]:
-    """The same cluster by cluster: one has many runs, or none, in its place."""
+    """The same by whole clusters: one has many runs, or none, in its place."""
     geometry, file_size = metadata.geometry, metadata.file_size
     for _ in scan(
         words,
@@ -154,9 +155,11 @@ def _extended_pointers(words: Words, metadata: Metadata) -> Iterator[_Pointer]:
         file_size=file_size,
     ):
         pass  # every entry passed is checked
-    for entry in filter(None, words[::2]):
+    for run in held_runs(words, geometry):
+        entry = words[2 * run.start]
         if entry & COMPRESSED:
             at = decode_compressed(entry, geometry, file_size)
             yield _Pointer(at.host_offset, at.length, True)
         else:
-            yield _Pointer(entry & HOST_OFFSET, geometry.cluster_size, False)
+            length = len(run) * geometry.cluster_size
+            yield _Pointer(entry & HOST_OFFSET, length, False)
