@@ -12,7 +12,14 @@ from longshored.block.links import ImageRef
 from longshored.block.locks import PULL_TOP, WRITER
 from longshored.block.node import Mode
 from longshored.block.open import Format
+from longshored.block.qcow2.bitmaps import Bitmap, encode_directory
 from longshored.block.qcow2.create import CreateOptions
+from longshored.block.qcow2.extensions import (
+    BITMAPS,
+    BitmapsExtension,
+    Extension,
+    encode_bitmaps,
+)
 from longshored.block.roots import Roots
 from longshored.errors import Kind, ServiceError
 from longshored.units import KiB
@@ -20,7 +27,7 @@ from tests.support.chains import Opener, make_three, plant, read
 from tests.support.lockers import python_holder, qemu_io_holder
 from tests.support.nodes import new_qcow2
 from tests.support.pictures import BLOCK
-from tests.support.qcow2 import field, poke
+from tests.support.qcow2 import Builder, field, poke
 
 
 def facts(roots: Roots, path: Path, format_: str = "qcow2") -> ImageFacts:
@@ -54,6 +61,24 @@ def test_the_header_of_the_top_is_told(roots: Roots, tmp_path: Path) -> None:
     assert qcow2.incompatible_features == ("extended L2 entries",)
     assert qcow2.compatible_features == ("lazy refcounts",)
     assert (qcow2.snapshots, qcow2.bitmaps) == ((), ())
+
+
+@pytest.mark.parametrize(("autoclear", "names"), [(1, [b"daily"]), (0, [])])
+def test_bitmaps_that_missed_a_write_are_not_read(
+    roots: Roots, tmp_path: Path, autoclear: int, names: list[bytes]
+) -> None:
+    builder = Builder(tmp_path / "a.qcow2", CreateOptions(BLOCK))
+    table = builder.cluster(bytes(8))
+    directory = encode_directory((Bitmap(table, 1, 0, 16, b"daily"),))
+    place = BitmapsExtension(1, len(directory), builder.cluster(directory))
+    extensions = (Extension(BITMAPS, encode_bitmaps(place)),)
+    builder.change_header(autoclear=autoclear, extensions=extensions)
+    path = builder.save()
+    if not names:
+        poke(path, (place.directory_offset, b"x" * len(directory)))
+    qcow2 = facts(roots, path).qcow2
+    assert qcow2 is not None
+    assert [bitmap.name for bitmap in qcow2.bitmaps] == names
 
 
 def test_a_raw_image_has_a_size_and_no_header(roots: Roots, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from longshored.block.locks import (
 )
 from longshored.block.node import Identity
 from longshored.errors import Kind
+from tests.support.filesystems import filesystem
 from tests.support.lockers import (
     SERVER,
     python_holder,
@@ -84,6 +85,15 @@ def test_a_holder_is_found_under_another_name_of_the_file(
     os.link(image, tmp_path / "other")
     with python_holder(tmp_path / "other", WRITER.uses, WRITER.unshared) as pid:
         assert [h.pid for h in survey({identity(image)}).holders] == [pid]
+
+
+@pytest.mark.slow
+def test_a_holder_is_found_where_devices_are_made_up(tmp_path: Path) -> None:
+    with filesystem("btrfs", tmp_path) as made:
+        image = made.directory / "image.raw"
+        image.write_bytes(b"")
+        with python_holder(image, READER.uses, READER.unshared) as pid:
+            assert [h.pid for h in survey({identity(image)}).holders] == [pid]
 
 
 def test_the_error_names_pid_command_and_permission(image: Path) -> None:

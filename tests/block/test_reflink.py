@@ -1,5 +1,6 @@
 """Blocks shared by two files, on file systems that can and on those that cannot."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,14 @@ def test_a_file_system_that_cannot_says_so(tmp_path: Path) -> None:
         assert not offers_reflink(source.fd, target.fd)
         source.close()
         target.close()
+
+
+def test_what_is_no_file_shares_nothing(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    pipe = os.open(tmp_path / "pipe", os.O_RDWR)
+    source, target = two(tmp_path, tmp_path)
+    assert not offers_reflink(source.fd, pipe)
+    assert not offers_reflink(pipe, target.fd)
+    os.close(pipe)
+    source.close()
+    target.close()

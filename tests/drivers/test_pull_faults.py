@@ -216,3 +216,19 @@ def test_a_full_disk_may_wait_for_the_operator(
         f"{status.st_dev:x}:{status.st_ino}"
     }
     assert visible(puller.directory / "top.qcow2") == content(PICTURE)
+
+
+def test_a_disk_that_is_full_amid_a_commit_stops_nothing_that_could_go_on(
+    puller: Puller,
+) -> None:
+    make_cut_chain(puller.directory)
+    script = Script(
+        fail_at="publish.refcounts_written",
+        failure=lambda: ServiceError(Kind.NO_SPACE, "Full"),
+    )
+    error = failure(puller, script, on_target(ErrorAction.ENOSPC_STOP))
+    assert error.kind is Kind.NO_SPACE
+    assert puller.told.stops == []
+    puller.saved = None
+    puller.pull()
+    assert visible(puller.directory / "top.qcow2") == content(PICTURE)

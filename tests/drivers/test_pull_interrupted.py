@@ -37,6 +37,14 @@ def requests_of_a_whole_run(directory: Path, chunk: int, base: str | None) -> in
     return puller.told.requests
 
 
+def test_a_cancel_while_the_work_is_counted_copies_nothing(puller: Puller) -> None:
+    before = make_chain(puller.directory)
+    with pytest.raises(Cancelled):
+        puller.pull(script=Script(on_checkpoint=cancel))
+    assert puller.told.requests == 0
+    assert visible(puller.directory / "top.qcow2") == before
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("base", [None, "base.raw"])
 @pytest.mark.parametrize("chunk", [BLOCK, 20 * KiB])

@@ -17,7 +17,7 @@ from .node import Identity, Mode
 from .open import Format
 from .qcow2 import extensions as ext
 from .qcow2.bitmaps import Bitmap, read_bitmaps
-from .qcow2.features import NAMES, Compatible, FeatureKind, bits_of
+from .qcow2.features import NAMES, Autoclear, Compatible, FeatureKind, bits_of
 from .qcow2.headerfile import naming
 from .qcow2.layout import Header, refuse_unsupported
 from .qcow2.snapshots import Snapshot, read_snapshots
@@ -138,13 +138,20 @@ def _qcow2_facts(link: Link) -> Qcow2Facts | None:
         header=header,
         lazy_refcounts=bool(header.compatible & Compatible.LAZY_REFCOUNTS),
         snapshots=read_snapshots(raw, header),
-        bitmaps=read_bitmaps(raw, header),
+        bitmaps=_bitmaps(raw, header),
         incompatible_features=_names(
             header, FeatureKind.INCOMPATIBLE, header.incompatible
         ),
         compatible_features=_names(header, FeatureKind.COMPATIBLE, header.compatible),
         autoclear_features=_names(header, FeatureKind.AUTOCLEAR, header.autoclear),
     )
+
+
+def _bitmaps(raw: RawNode, header: Header) -> tuple[Bitmap, ...]:
+    """Those that are consistent. The others own no space: it may hold anything now."""
+    if not header.autoclear & Autoclear.BITMAPS:
+        return ()
+    return read_bitmaps(raw, header)
 
 
 def _names(header: Header, kind: FeatureKind, mask: int) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """Who holds the lock bytes of an image: process and permissions, by /proc.
 
 The kernel's answer to a probe names nobody (an OFD lock has no owner process),
-but `/proc/<pid>/fdinfo/<fd>` lists the locks of each descriptor. Looking into
-another user's process takes privilege; what could not be looked into is counted.
+but /proc lists the locks of each process. Looking into another user's process takes
+privilege; what could not be looked into is counted.
 """
 
 import os
@@ -10,8 +10,9 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from ..errors import Kind, ServiceError
-from .locks import NOTHING, UNSHARED, USES, Clash, LockRow, Permission
+from .locks import Clash, LockRow
 from .node import Identity
+from .proclocks import locks_of, read
 
 _PROC = "/proc"
 
@@ -32,7 +33,7 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """All holders found, and how many processes would not let us look."""
+    """All holders found, and how many processes could hide more."""
 
     holders: tuple[Holder, ...]
     hidden_processes: int
@@ -47,23 +48,19 @@ class Survey:
         return min(found, key=lambda holder: holder.is_self, default=None)
 
 
-def survey(files: Collection[Identity]) -> Survey:
+def survey(files: Collection[Identity], proc: str = _PROC) -> Survey:
     """Look through every process for locks on these files.
 
     A process that ends while we look is none.
     """
     holders: list[Holder] = []
     hidden = 0
-    for pid in _pids():
-        try:
-            rows = _locks_of(pid, files)
-        except PermissionError:
-            hidden += 1
-            continue
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        for identity, row in rows.items():
-            holders.append(Holder(pid, _command(pid), row, identity))
+    for pid in _pids(proc):
+        found = locks_of(f"{proc}/{pid}", files)
+        hidden += found.hides
+        for identity, row in found.rows.items():
+            command = _command(f"{proc}/{pid}")
+            holders.append(Holder(pid, command, row, identity))
     return Survey(tuple(holders), hidden)
 
 
@@ -95,64 +92,23 @@ def _in_the_way(holder: Holder | None, found: Survey) -> str:
         return f"{holder.command} (pid {holder.pid}) uses the image"
     if found.hidden_processes:
         return (
-            "the holder is hidden: this server lacks the privilege to look into "
+            "the holder is hidden: this server cannot look into "
             f"{found.hidden_processes} processes"
         )
     return "the holder is on another host, or has just gone"
 
 
-def _pids() -> Iterator[int]:
-    with os.scandir(_PROC) as entries:
+def _pids(proc: str) -> Iterator[int]:
+    with os.scandir(proc) as entries:
         pids = [int(entry.name) for entry in entries if entry.name.isdigit()]
     yield from sorted(pids)
 
 
-def _locks_of(pid: int, files: Collection[Identity]) -> dict[Identity, LockRow]:
-    rows: dict[Identity, LockRow] = {}
-    for fd in os.listdir(f"{_PROC}/{pid}/fd"):  # noqa: PTH208 - names are numbers
-        try:
-            # stat follows the link to the open file itself, whatever its name now.
-            identity = Identity.of(os.stat(f"{_PROC}/{pid}/fd/{fd}"))  # noqa: PTH116
-            if identity not in files:
-                continue
-            row = _locks_in(_read(f"{_PROC}/{pid}/fdinfo/{fd}"))
-        except FileNotFoundError:
-            continue  # closed since the directory was listed
-        if row != NOTHING:
-            rows[identity] = rows.get(identity, NOTHING) | row
-    return rows
-
-
-def _locks_in(fdinfo: str) -> LockRow:
-    """The lock bytes in rows such as `lock: 1: OFDLCK ADVISORY READ -1 … 100 101`."""
-    row = NOTHING
-    for line in fdinfo.splitlines():
-        if line.startswith("lock:") and "OFDLCK" in line:
-            first, last = line.split()[-2:]
-            # The kernel joins neighbours, so a row is a range.
-            held = range(int(first), 1 << 63 if last == "EOF" else int(last) + 1)
-            row |= LockRow(_in_range(USES, held), _in_range(UNSHARED, held))
-    return row
-
-
-def _in_range(base: int, held: range) -> Permission:
-    found = Permission.NONE
-    for index, one in enumerate(Permission):
-        if base + index in held:
-            found |= one
-    return found
-
-
-def _command(pid: int) -> str:
+def _command(process: str) -> str:
     """The program's name. Not its arguments: they may carry secrets."""
     try:
-        program = _read(f"{_PROC}/{pid}/cmdline").split("\0", 1)[0]
-        name = program.rpartition("/")[2] or _read(f"{_PROC}/{pid}/comm")
+        program = read(f"{process}/cmdline").split("\0", 1)[0]
+        name = program.rpartition("/")[2] or read(f"{process}/comm")
     except OSError:
         return "unknown"
     return name.strip()
-
-
-def _read(path: str) -> str:
-    with open(path, errors="replace") as file:  # noqa: PTH123 - /proc, hot loop
-        return file.read()

@@ -5,6 +5,8 @@ ioctl_ficlonerange(2). XFS and Btrfs do it, NFS 4.2 asks its server to; ext4 doe
 
 import errno
 import fcntl
+import os
+import stat
 import struct
 
 from ..units import KiB
@@ -33,10 +35,17 @@ def offers_reflink(source: int, target: int) -> bool:
     """Whether two files may share blocks. Changes nothing.
 
     A range is asked for that no file has: that this is wrong says only a file system
-    that shares blocks. The others say first that they do not.
+    that shares blocks. The others say first that they do not. The kernel itself says
+    the same of what is no file, such as a block device.
     """
+    if not _is_file(source) or not _is_file(target):
+        return False
     try:
         reflink(source, _NOWHERE, REFLINK_ALIGNMENT, target, 0)
     except OSError as error:
         return error.errno == errno.EINVAL
     return False
+
+
+def _is_file(fd: int) -> bool:
+    return stat.S_ISREG(os.fstat(fd).st_mode)

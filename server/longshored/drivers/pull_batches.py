@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from ..block.chain import Chain
 from ..block.copy.engine import WORKERS, Engine
@@ -37,6 +38,9 @@ class Tuning:
 
 
 MEASURED = Tuning()
+
+# Some milliseconds of planning, also where every table has to be read.
+_COUNTED_AT_ONCE = 1_000
 
 
 def shape_of(chain: Chain, base: int | None) -> Shape:
@@ -81,7 +85,7 @@ class PullBatches:
         self._has_moved = False
 
     def run(self) -> None:
-        lacks = total(requests_of(self._chain, self._base))
+        lacks = self._lacks()
         self._expect(lacks)
         moved_before = self.state.copied + self.state.zeroed
         if lacks != Totals():
@@ -90,6 +94,15 @@ class PullBatches:
         self._check_all_moved(
             lacks, self.state.copied + self.state.zeroed - moved_before
         )
+
+    def _lacks(self) -> Totals:
+        """What has to move; who wants the job to stop need not wait for all of it."""
+        requests = requests_of(self._chain, self._base)
+        lacks = Totals()
+        while (more := total(islice(requests, _COUNTED_AT_ONCE))) != Totals():
+            lacks += more
+            self._context.checkpoint()
+        return lacks
 
     def release(self) -> None:
         """Give back the space that was reserved and not used."""

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from longshored.block.copy.feed import BatchLimits
 from longshored.block.copy.populate import Overlay, Population, Published
 from longshored.block.copy.worker import Side
-from longshored.block.qcow2.bulk import Placement
+from longshored.block.qcow2.bulk import NoRoom, Placement
 from longshored.errors import Kind, ServiceError
 from tests.block.copy.test_engine import Rig
 from tests.support.counts import Counts
@@ -39,7 +41,14 @@ class FullDisk:
 
 
 def full() -> ServiceError:
-    return ServiceError(Kind.NO_SPACE, "Full")
+    return NoRoom(ServiceError(Kind.NO_SPACE, "Full"))
+
+
+class FullLater(FullDisk):
+    """Is full when half of it is written."""
+
+    def publish(self, placements: Sequence[Placement]) -> None:
+        raise ServiceError(Kind.NO_SPACE, "Full")
 
 
 def population(directory: Path, disk: FullDisk) -> Population:
@@ -64,6 +73,12 @@ def test_a_disk_full_for_tables_is_a_failure_of_the_target(tmp_path: Path) -> No
     assert step.failure is not None
     assert step.failure.side is Side.TARGET
     assert (step.copied, step.failure.copies) == (0, ())
+
+
+def test_a_disk_that_is_full_amid_the_publishing_ends_the_work(tmp_path: Path) -> None:
+    with pytest.raises(ServiceError) as caught:
+        population(tmp_path, FullLater(4)).step(BatchLimits())
+    assert caught.value.kind is Kind.NO_SPACE
 
 
 def test_what_was_copied_is_published_once_there_is_space(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from longshored.block.extent import Data
 from longshored.block.memory import MemoryNode
 from longshored.block.node import pread
-from longshored.block.qcow2.bulk import CRASH_POINTS, Placement, Populator
+from longshored.block.qcow2.bulk import CRASH_POINTS, NoRoom, Placement, Populator
 from longshored.block.qcow2.check import check
 from longshored.block.qcow2.create import CreateOptions
 from longshored.block.qcow2.features import Autoclear
@@ -380,11 +380,44 @@ def test_space_for_counters_is_asked_for_before_anything_is_changed() -> None:
         if granted:
             populator.publish(todo)
             continue
-        with pytest.raises(ServiceError) as caught:
+        with pytest.raises(NoRoom):
             populator.publish(todo)
-        assert caught.value.kind is Kind.NO_SPACE
     populator.release()
     assert check(host).clean
+
+
+# With subclusters the file is cut shorter in the end than it was on the way.
+EXACT = [name for name, options in SHAPES.items() if not options.extended_l2]
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_a_device_as_large_as_the_file_would_be_is_large_enough(name: str) -> None:
+    file, base = overlay(SHAPES[name], Random(14))
+    device = RecordedFile(file.content[:], is_device=True)
+    seen = guest_bytes(file, base)
+    pull(file, base)
+    device.content.extend(bytes(file.size - device.size))
+    pull(device, base)
+    assert device.size == file.size
+    assert guest_bytes(device, None) == seen
+    assert check(device).clean, check(device).messages
+
+
+@pytest.mark.parametrize("name", ["512 B clusters", "version 2", "extended L2"])
+def test_whole_clusters_need_no_more_than_their_tables(name: str) -> None:
+    options = SHAPES[name]
+    cluster = options.cluster_size
+    clusters = options.size // cluster
+    tables = -(-clusters // (cluster // (16 if options.extended_l2 else 8)))
+    device = new_image(options)
+    device.is_device = True
+    end = round_up(device.size, cluster) + (clusters + tables) * cluster
+    device.content.extend(bytes(end - device.size))
+    populator = Populator(open_recorded(device))
+    place = reserve(populator, options.size)
+    populator.publish([Placement(0, options.size, place)])
+    assert device.size == end
+    assert check(device).clean, check(device).messages
 
 
 def test_a_full_disk_is_seen_before_anything_is_changed() -> None:

@@ -14,7 +14,7 @@ from longshored.block.qcow2.repair import rebuild_refcounts, reclaim_leaks
 from longshored.block.qcow2.snapshots import read_snapshots
 from longshored.block.qcow2.tables import COPIED, HOST_OFFSET
 from longshored.errors import Kind, ServiceError
-from longshored.units import KiB
+from longshored.units import KiB, MiB
 from tests.support.oracle import qemu_check
 from tests.support.overlays import guest_bytes, new_image, open_recorded, take_snapshot
 from tests.support.qcow2 import Builder, qemu_img
@@ -240,4 +240,35 @@ def test_a_missing_block_of_counters_is_made_anew() -> None:
     host.pwrite(table + 8, bytes(8))
     assert check(host).corruptions
     rebuild_refcounts(host)
+    assert check(host).clean, check(host).messages
+
+
+def with_short_table(host: RecordedFile) -> RecordedFile:
+    """A dirty image whose counters need a larger table than it has."""
+    node = open_recorded(host)
+    node.pwrite(0, Random(5).randbytes(2 * MiB))
+    node.close()
+    clusters, dirty = (1).to_bytes(4, "big"), (1).to_bytes(8, "big")
+    assert host.content[56:60] > clusters
+    host.pwrite(56, clusters)
+    host.pwrite(72, dirty)
+    return host
+
+
+MANY_BLOCKS = CreateOptions(size=4 * MiB, cluster_size=512, refcount_bits=64)
+
+
+def test_the_old_place_of_a_table_that_a_rebuild_moved_is_free() -> None:
+    host = with_short_table(new_image(MANY_BLOCKS))
+    rebuild_refcounts(host)
+    assert check(host).clean, check(host).messages
+
+
+def test_a_writer_goes_on_with_the_table_that_a_rebuild_moved() -> None:
+    host = with_short_table(new_image(MANY_BLOCKS))
+    seen = guest_bytes(host, None)[: 2 * MiB]
+    node = open_recorded(host)
+    node.pwrite(2 * MiB, Random(6).randbytes(64 * KiB))
+    node.close()
+    assert guest_bytes(host, None)[: 2 * MiB] == seen
     assert check(host).clean, check(host).messages

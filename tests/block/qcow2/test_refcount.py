@@ -20,7 +20,7 @@ from longshored.block.qcow2.refcount import (
 )
 from longshored.errors import Kind, ServiceError
 from longshored.units import MiB
-from tests.support.overlays import new_image
+from tests.support.overlays import new_image, open_recorded
 from tests.support.recorder import RecordedFile
 
 ORDERS = range(7)
@@ -167,6 +167,27 @@ def test_a_table_that_grew_is_found_again_with_its_old_place_free() -> None:
     assert open_refcounts(host, header).count(old // 512) == 0
 
 
+def test_what_has_moved_away_is_occupied_no_more() -> None:
+    occupied = Occupied([range(1, 9), range(2, 4), range(12, 14)])
+    occupied.forget(range(3, 13))
+    assert [n for n in range(16) if occupied.meets(n, 1)] == [1, 2, 13]
+
+
+def test_the_old_place_of_a_table_that_grew_is_written_to_again() -> None:
+    options = CreateOptions(size=4 * MiB, cluster_size=CLUSTER, refcount_bits=64)
+    host = new_image(options)
+    old = read_header(host).refcount_table_offset
+    node = open_recorded(host)
+    node.pwrite(0, b"a" * 2 * MiB)
+    node.flush()
+    assert read_header(host).refcount_table_offset != old
+    node.pwrite(2 * MiB, b"b" * CLUSTER)
+    node.close()
+    assert host.content[old : old + CLUSTER] == b"b" * CLUSTER
+    assert not read_header(host).corrupt
+    assert check(host).clean, check(host).messages
+
+
 def test_freed_clusters_are_handed_out_again_only_when_settled() -> None:
     host = image(4)
     refcounts = opened(host)
@@ -199,6 +220,18 @@ def test_free_clusters_are_reserved_before_the_file_grows() -> None:
     assert allocate.reserve(3, 2) == range(first + 3, first + 6)
     assert allocate.reserve(9, 2) == range(first + 8, first + 17)
     assert allocate.take(2) == first + 17
+
+
+def test_free_space_goes_on_over_the_border_of_a_block_of_counters() -> None:
+    host = image(6)
+    refcounts = opened(host)
+    allocate = allocator(host, refcounts)
+    border = 2 * refcounts.per_block
+    allocate.append(border + 8 - refcounts.end_of_use())
+    allocate.free(border - 3, 8)
+    allocate.settle()
+    assert allocate.reserve(6, 6) == range(border - 3, border + 3)
+    assert allocate.reserve(2, 2) == range(border + 3, border + 5)
 
 
 def test_what_was_reserved_in_vain_is_reserved_again() -> None:

@@ -5,8 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from longshored.block.node import Mode
+from longshored.block.qcow2.check import check
 from longshored.block.qcow2.create import CreateOptions
 from longshored.block.qcow2.snapshots import (
+    FIXED,
     MAX_EXTRA,
     Snapshot,
     decode_snapshot,
@@ -14,7 +17,8 @@ from longshored.block.qcow2.snapshots import (
     read_snapshots,
 )
 from longshored.errors import ServiceError
-from longshored.units import MiB
+from longshored.units import KiB, MiB
+from tests.support.oracle import qemu_check
 from tests.support.qcow2 import Builder, opened, qemu_img, raw_node
 
 U32 = st.integers(0, 2**32 - 1)
@@ -86,6 +90,57 @@ def test_an_image_whose_snapshots_are_damaged_is_refused(
     path = image_with(tmp_path / "i.qcow2", replace(PLAIN, **wrong))  # type: ignore[arg-type]
     with pytest.raises(ServiceError, match=message), opened(path):
         pass
+
+
+def old_image(path: Path, version: int, extra: int, count: int) -> Path:
+    """Snapshots with less extra data than is written today, in small clusters."""
+    options = CreateOptions(size=64 * KiB, cluster_size=512, version=version)
+    builder = Builder(path, options)
+    table = b"".join(old_entry(builder, extra, number) for number in range(count))
+    builder.change_header(snapshots=count, snapshots_offset=builder.cluster(table))
+    return builder.save()
+
+
+def old_entry(builder: Builder, extra: int, number: int) -> bytes:
+    l1 = builder.cluster(bytes(builder.header.l1_bytes))
+    entries = builder.header.l1_bytes // 8
+    fixed = FIXED.pack(l1, entries, 1, 4, 0, 0, 0, 0, extra)
+    sizes = bytes(8) + builder.header.size.to_bytes(8, "big")
+    entry = fixed + sizes[:extra] + b"%d" % number + b"name"
+    return entry.ljust(-(-len(entry) // 8) * 8, b"\0")
+
+
+# So many that the table would end in another cluster if entries were as long as
+# they are written today, or without any extra data.
+OLD = pytest.mark.parametrize(
+    ("version", "extra", "count"), [(2, 0, 8), (2, 8, 10), (2, 16, 8), (3, 16, 8)]
+)
+
+
+@OLD
+def test_entries_of_every_age_are_as_long_as_they_are(
+    tmp_path: Path, version: int, extra: int, count: int
+) -> None:
+    host = raw_node(old_image(tmp_path / "i.qcow2", version, extra, count))
+    try:
+        assert check(host).messages == ()
+    finally:
+        host.close()
+
+
+@OLD
+@pytest.mark.qemu
+def test_a_writer_keeps_off_the_table_of_old_snapshots(
+    tmp_path: Path, version: int, extra: int, count: int
+) -> None:
+    path = old_image(tmp_path / "i.qcow2", version, extra, count)
+    with opened(path) as node:
+        before = read_snapshots(node.raw, node.header)
+    with opened(path, Mode.WRITE) as node:
+        node.pwrite(0, b"x" * 16 * KiB)
+        node.flush()
+        assert read_snapshots(node.raw, node.header) == before
+    assert qemu_check(path) == (0, 0)
 
 
 @pytest.mark.qemu

@@ -85,6 +85,13 @@ class Totals:
     zero: int = 0
     reflink: int = 0
 
+    def __add__(self, other: "Totals") -> "Totals":
+        return Totals(
+            self.copy + other.copy,
+            self.zero + other.zero,
+            self.reflink + other.reflink,
+        )
+
 
 def plan(extents: Iterable[Extent], shape: Shape) -> Iterator[Request]:
     """The requests for extents of the chain, in order, without gaps, aligned.

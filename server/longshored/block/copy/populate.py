@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from ...errors import Kind, ServiceError
-from ..qcow2.bulk import Placement
+from ..qcow2.bulk import NoRoom, Placement
 from .engine import Engine
 from .feed import BatchLimits, Feed
 from .plan import Zero
@@ -23,7 +22,8 @@ CRASH_POINTS = ("pull.batch_copied", "pull.data_flushed", "pull.published")
 class Publisher(Protocol):
     """Makes placements visible, crash-safe at every instant (qcow2's Populator)."""
 
-    def publish(self, placements: Sequence[Placement]) -> None: ...
+    def publish(self, placements: Sequence[Placement]) -> None:
+        """Raises NoRoom if it changed nothing for want of space."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +90,9 @@ class Population:
         began = self._now()
         try:
             self._publish(self._waiting.placements)
-        except ServiceError as error:
-            # Without space for tables nothing was changed, and the copies stay
-            # good. Any other failure leaves the image in a state nobody knows.
-            if error.kind is not Kind.NO_SPACE:
-                raise
+        except NoRoom as error:
+            # Nothing was changed, and the copies stay good. Any other failure leaves
+            # the image in a state nobody knows.
             if failure is not None:
                 # What could not be copied either is tried again with the rest.
                 self._feed.give_back(failure.copies)

@@ -7,7 +7,7 @@ are reserved have no count and no pointer: after a crash they are free space.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ...errors import Kind, ServiceError
 from ...units import round_up
@@ -21,9 +21,19 @@ class Occupied:
     """Clusters that hold metadata. If one is handed out, the counters are wrong."""
 
     def __init__(self, ranges: Iterable[range]) -> None:
+        self._starts: list[int] = []
+        self._stops: list[int] = []
+        self._set(ranges)
+
+    def forget(self, clusters: range) -> None:
+        """What lay there has moved: whoever is given these clusters may have them."""
+        known = map(range, self._starts, self._stops)
+        self._set([part for one in known for part in _without(one, [clusters])])
+
+    def _set(self, ranges: Iterable[range]) -> None:
         ordered = sorted(ranges, key=lambda clusters: clusters.start)
         self._starts = [clusters.start for clusters in ordered]
-        self._stops: list[int] = []
+        self._stops = []
         for clusters in ordered:
             before = self._stops[-1] if self._stops else 0
             self._stops.append(max(before, clusters.stop))
@@ -73,7 +83,7 @@ class Allocator:
         missing = self._refcounts.missing_blocks
         blocks = {index for first, count in claims for index in missing(first, count)}
         if clusters or blocks:
-            more = self._with_counters(clusters + len(blocks))
+            more = self._with_counters(clusters, blocks)
             self._allocate_to(self._end + more)
 
     def append(self, clusters: int) -> int:
@@ -189,12 +199,10 @@ class Allocator:
 
     def _reuse(self, clusters: int, least: int) -> range | None:
         """The first run of free clusters that is long enough, with its space."""
-        free_runs = self._refcounts.free_runs(self._reserve_from, self._end)
-        for first, count in free_runs:
-            for free in _without(range(first, first + count), self._reserved):
-                if len(free) >= least:
-                    self._reserve_from = free.start
-                    return self._allocated(free[:clusters])
+        for free in _joined(self._free_from(self._reserve_from), clusters):
+            if len(free) >= least:
+                self._reserve_from = free.start
+                return self._allocated(free[:clusters])
         self._reserve_from = self._end
         return None
 
@@ -212,20 +220,40 @@ class Allocator:
 
     def _find(self, clusters: int) -> int | None:
         seen_free = False
-        for first, count in self._refcounts.free_runs(self._hint, self._end):
-            for free in _without(range(first, first + count), self._reserved):
-                if not seen_free:
-                    self._hint, seen_free = free.start, True
-                if len(free) >= clusters:
-                    return free.start
+        for free in self._free_from(self._hint):
+            if not seen_free:
+                self._hint, seen_free = free.start, True
+            if len(free) >= clusters:
+                return free.start
         if not seen_free:
             self._hint = self._end
         return None
 
+    def _free_from(self, first: int) -> Iterator[range]:
+        """Runs that are neither counted nor reserved, cut at the borders of blocks."""
+        for start, count in self._refcounts.free_runs(first, self._end):
+            yield from _without(range(start, start + count), self._reserved)
+
     # Growth of the counters themselves.
 
-    def _with_counters(self, clusters: int) -> int:
-        """An upper bound of what so many clusters need with their blocks and table."""
+    def _with_counters(self, clusters: int, blocks: set[int]) -> int:
+        """What so many clusters and these blocks need with all that counts them.
+
+        Of a file it is an upper bound: it can grow, and is cut off in the end.
+        """
+        if self._host.is_device:
+            blocks = self._all_blocks(clusters, blocks)
+            if all(index < self._refcounts.capacity for index in blocks):
+                return clusters + len(blocks)
+        return self._at_most(clusters + len(blocks))
+
+    def _all_blocks(self, clusters: int, blocks: set[int]) -> set[int]:
+        """These, and those that clusters at the end need, theirs among them."""
+        more = clusters + len(blocks)
+        found = blocks.union(self._refcounts.missing_blocks(self._end, more))
+        return found if found == blocks else self._all_blocks(clusters, found)
+
+    def _at_most(self, clusters: int) -> int:
         per_block = self._refcounts.per_block
         blocks = clusters // per_block + 3
         entries = (self._end + clusters + blocks) // per_block + 1
@@ -245,6 +273,8 @@ class Allocator:
         self._refcounts.move_table(first, clusters)
         self.claim(first, clusters)
         self.free(old_first, old_clusters)
+        # Their counts keep them from everybody until they are settled.
+        self._occupied.forget(range(old_first, old_first + old_clusters))
 
     def _table_clusters_for(self, entries: int) -> int:
         """Half as much again as is needed, so that it seldom moves."""
@@ -272,3 +302,17 @@ def _without(clusters: range, reserved: Iterable[range]) -> Iterable[range]:
         start = taken.stop
     if start < clusters.stop:
         yield range(start, clusters.stop)
+
+
+def _joined(runs: Iterable[range], most: int) -> Iterator[range]:
+    """Runs in order; those that touch are one, until it is as long as `most`."""
+    held = range(0)
+    for run in runs:
+        if held.stop == run.start and len(held) < most:
+            held = range(held.start, run.stop)
+            continue
+        if held:
+            yield held
+        held = run
+    if held:
+        yield held

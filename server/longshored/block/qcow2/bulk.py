@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Protocol
 
+from ...errors import Kind, ServiceError
 from ...units import is_aligned, round_up
 from .damage import unsupported
 from .hostfile import read_padded
@@ -46,6 +47,14 @@ class Placement:
     host_offset: int | None
 
 
+class NoRoom(ServiceError):
+    """The disk was full before anything was changed: what failed can be tried again."""
+
+    def __init__(self, cause: ServiceError) -> None:
+        super().__init__(cause.kind, cause.message)
+        self.facts = cause.facts
+
+
 class WritableNode(Protocol):
     """An opened qcow2 image that lends its writer."""
 
@@ -77,8 +86,8 @@ class Populator:
     def publish(self, placements: Sequence[Placement]) -> None:
         """Make them visible, crash-safe at every instant. The data is flushed.
 
-        What this layer holds already is left alone. NO_SPACE before anything was
-        changed can be tried again; any other failure is final.
+        What this layer holds already is left alone. NoRoom can be tried again; any
+        other failure is final, that of a disk which is full later too.
         """
         writer = self._node.writer()
         with writer.turn():
@@ -185,15 +194,37 @@ class _Publication:
         tables = {part.l1_index for part in batch}
         clusters = sum(self._ledger.needs_l2_cluster(index) for index in tables)
         if self._geometry.extended_l2:
-            # A slice may need a host cluster at either end.
-            clusters += 2 * len(batch)
+            ragged = {index for part in batch for index in self._ragged(part)}
+            clusters += sum(map(self._needs_own_cluster, ragged))
         used = _Runs()
         for part in batch:
             if part.host_offset is not None:
                 first, last = part.host_offset, part.host_offset + part.length - 1
                 first, last = first // self._cluster, last // self._cluster
                 used.add(first, last - first + 1)
-        self._ledger.allocator.room(clusters, used)
+        try:
+            self._ledger.allocator.room(clusters, used)
+        except ServiceError as error:
+            if error.kind is not Kind.NO_SPACE:
+                raise
+            raise NoRoom(error) from error
+
+    def _ragged(self, part: _Slice) -> Iterator[int]:
+        """Guest clusters at the ends of a slice that it has only a part of."""
+        start, end = part.start, part.start + part.length
+        if part.host_offset is None:
+            return
+        if start % self._cluster:
+            yield start // self._cluster
+        if end % self._cluster and end != self._size:
+            yield end // self._cluster
+
+    def _needs_own_cluster(self, cluster: int) -> bool:
+        """The same question that `_own_cluster` answers by a new one."""
+        l1_index, index = divmod(cluster, self._geometry.l2_entries)
+        table = self._ledger.l2_table(l1_index)
+        entry = 0 if table is None else table[2 * index]
+        return not entry & COMPRESSED and (not entry or self._ledger.is_shared(entry))
 
     def _apply(self, part: _Slice) -> None:
         """Cut a slice into whole clusters and, with subclusters, its ragged ends."""

@@ -12,13 +12,14 @@ from dataclasses import replace
 from .allocate import Allocator, Occupied
 from .bitmaps import invalidates_bitmaps
 from .features import KNOWN_AUTOCLEAR, Autoclear, Incompatible
+from .headerfile import read_header
 from .hostfile import HostFile
 from .layout import V2_LENGTH, Header
 from .ledger import Ledger
 from .metadata import Metadata
 from .refcount import Refcounts, open_refcounts
 from .repair import rebuild_refcounts
-from .snapshots import encode_snapshot, read_snapshots
+from .snapshots import read_snapshot_table
 from .tables import HOST_OFFSET, Words
 from .write import Read, Writer
 
@@ -28,9 +29,10 @@ _FEATURES = struct.Struct(">QQQ")
 
 def open_writer(host: HostFile, metadata: Metadata, read: Read) -> Writer:
     """Make the image ready for changes. `read` gives the bytes that a guest sees."""
-    header = metadata.header
-    if header.dirty:
+    if metadata.header.dirty:
         rebuild_refcounts(host)
+        metadata.header = read_header(host)  # their table may have moved
+    header = metadata.header
     incompatible = header.incompatible & ~Incompatible.DIRTY
     autoclear = header.autoclear & KNOWN_AUTOCLEAR
     header = replace(header, incompatible=incompatible, autoclear=autoclear)
@@ -81,14 +83,13 @@ def _occupied(
 ) -> Iterator[range]:
     """Where metadata lies now: no counter may call these clusters free."""
     size = header.cluster_size
-    snapshots = read_snapshots(host, header)
-    table = sum(len(encode_snapshot(snapshot)) for snapshot in snapshots)
+    snapshots = read_snapshot_table(host, header)
     places = [
         (0, size),
         (header.l1_offset, header.l1_bytes),
         (header.refcount_table_offset, header.refcount_table_bytes),
-        (header.snapshots_offset, table),
-        *((snapshot.l1_offset, snapshot.l1_bytes) for snapshot in snapshots),
+        (header.snapshots_offset, snapshots.length),
+        *((snapshot.l1_offset, snapshot.l1_bytes) for snapshot in snapshots.entries),
         *((offset, size) for offset in refcounts.block_offsets()),
         *((entry & HOST_OFFSET, size) for entry in l1 if entry),
     ]

@@ -51,6 +51,9 @@ def rebuild_refcounts(host: HostFile) -> None:
     host.flush()
     if refcounts.write_table():
         host.flush()
+    if allocator.settle():  # the old place of a table that moved
+        refcounts.write_blocks()
+        host.flush()
 
 
 def _too_large(walk: Walk, real: Tally) -> Iterator[tuple[int, int]]:

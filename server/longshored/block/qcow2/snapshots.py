@@ -1,7 +1,6 @@
 """The snapshot table: entry codec and the checks of a hostile one (facts §6)."""
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ...units import MiB, round_up
@@ -41,6 +40,17 @@ class Snapshot:
     @property
     def l1_bytes(self) -> int:
         return self.l1_entries * 8
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotTable:
+    """The entries, and the bytes they have in the file.
+
+    How long an entry is depends on who wrote it: extra data has grown twice.
+    """
+
+    entries: tuple[Snapshot, ...]
+    length: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,21 +116,28 @@ def encode_snapshot(snapshot: Snapshot) -> bytes:
 
 
 def read_snapshots(host: HostFile, header: Header) -> tuple[Snapshot, ...]:
-    """The snapshot table of an image, every field checked."""
-    return tuple(_read_entries(host, header))
+    """The snapshots of an image, every field checked."""
+    return read_snapshot_table(host, header).entries
 
 
-def _read_entries(host: HostFile, header: Header) -> Iterator[Snapshot]:
-    at = header.snapshots_offset
+def read_snapshot_table(host: HostFile, header: Header) -> SnapshotTable:
+    entries, length = [], 0
     for _ in range(header.snapshots):
-        fixed = _read(host, at, FIXED.size)
-        rest = _decode_fixed(fixed, header.version).rest
-        _check_table_size(at + FIXED.size + rest - header.snapshots_offset)
-        data = fixed + _read(host, at + FIXED.size, rest)
+        data = _read_entry(host, header, length)
         snapshot = decode_snapshot(data, header.version)
         _check_l1(snapshot, header, host.size)
-        yield snapshot
-        at += round_up(len(data), 8)
+        entries.append(snapshot)
+        length += round_up(len(data), 8)
+    return SnapshotTable(tuple(entries), length)
+
+
+def _read_entry(host: HostFile, header: Header, inside: int) -> bytes:
+    """The bytes of the entry that begins so far inside the table."""
+    at = header.snapshots_offset + inside
+    fixed = _read(host, at, FIXED.size)
+    rest = _decode_fixed(fixed, header.version).rest
+    _check_table_size(inside + FIXED.size + rest)
+    return fixed + _read(host, at + FIXED.size, rest)
 
 
 def _read(host: HostFile, offset: int, length: int) -> bytes:

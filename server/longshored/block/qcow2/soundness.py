@@ -16,12 +16,13 @@ from .hostfile import HostFile
 from .l1 import MAX_MAP_BYTES
 from .metadata import Metadata
 from .refcount import Refcounts, open_refcounts
-from .snapshots import encode_snapshot, read_snapshots
+from .snapshots import read_snapshot_table
 from .tables import (
     COMPRESSED,
     HOST_OFFSET,
     Words,
     decode_compressed,
+    held_runs,
     scan,
 )
 
@@ -96,12 +97,12 @@ def _places(
 ) -> Iterator[tuple[int, int]]:
     """Where the tables are."""
     header = metadata.header
-    snapshots = read_snapshots(host, header)
+    snapshots = read_snapshot_table(host, header)
     yield 0, header.cluster_size
     yield header.l1_offset, header.l1_bytes
     yield header.refcount_table_offset, header.refcount_table_bytes
-    yield header.snapshots_offset, sum(len(encode_snapshot(s)) for s in snapshots)
-    for snapshot in snapshots:
+    yield header.snapshots_offset, snapshots.length
+    for snapshot in snapshots.entries:
         yield snapshot.l1_offset, snapshot.l1_bytes
     for entry in filter(None, metadata.l1):
         yield entry & HOST_OFFSET, header.cluster_size
@@ -143,7 +144,7 @@ def _standard_pointers(words: Words, metadata: Metadata) -> Iterator[_Pointer]:
 
 
 def _extended_pointers(words: Words, metadata: Metadata) -> Iterator[_Pointer]:
-    """The same cluster by cluster: one has many runs, or none, in its place."""
+    """The same by whole clusters: one has many runs, or none, in its place."""
     geometry, file_size = metadata.geometry, metadata.file_size
     for _ in scan(
         words,
@@ -154,9 +155,11 @@ def _extended_pointers(words: Words, metadata: Metadata) -> Iterator[_Pointer]:
         file_size=file_size,
     ):
         pass  # every entry passed is checked
-    for entry in filter(None, words[::2]):
+    for run in held_runs(words, geometry):
+        entry = words[2 * run.start]
         if entry & COMPRESSED:
             at = decode_compressed(entry, geometry, file_size)
             yield _Pointer(at.host_offset, at.length, True)
         else:
-            yield _Pointer(entry & HOST_OFFSET, geometry.cluster_size, False)
+            length = len(run) * geometry.cluster_size
+            yield _Pointer(entry & HOST_OFFSET, length, False)

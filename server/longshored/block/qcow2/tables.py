@@ -35,7 +35,12 @@ ALL_ZERO = ALL_ALLOCATED << SUBCLUSTERS
 STRIDE = 4_096
 # Below so many entries a plain loop is faster than building what to compare with.
 SHORT = 16
-SAME = {word: array("Q", [word]) * STRIDE for word in (0, READS_ZERO)}
+SAME = {
+    word: array("Q", [word]) * STRIDE
+    for word in (0, READS_ZERO, ALL_ALLOCATED, ALL_ZERO)
+}
+_FLAGS_ALONE = (0, READS_ZERO)
+_WHOLE = {0: Data.UNALLOCATED, ALL_ALLOCATED: Data.RAW, ALL_ZERO: Data.ZERO}
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +195,7 @@ def _scan_standard(
     while at < last:
         entry = words[at]
         start = guest + at * size
-        if entry in SAME:
+        if entry in _FLAGS_ALONE:
             if entry & geometry.l2_reserved:
                 raise _broken(entry, geometry, start)
             stop = same_until(words, at, last, entry)
@@ -213,15 +218,62 @@ def _scan_extended(
     words: Words, geometry: Geometry, at: int, last: int, guest: int, file_size: int
 ) -> Iterator[Extent]:
     size = geometry.cluster_size
+    guest += at * size
+    words = words[2 * at : 2 * last]
+    entries, bitmaps = words[::2], words[1::2]
+    at, last = 0, len(entries)
+    # The ends of the runs that `at` lies in. Each is looked for once: where those of
+    # one word are short, those of the other may go on to the end of the table.
+    follows = alike = 0
     while at < last:
         start = guest + at * size
-        stop = same_until(words, 2 * at, 2 * last, 0) // 2
-        if stop > at:
-            yield Extent(start, (stop - at) * size, Data.UNALLOCATED)
-            at = stop
-        else:
+        if not _is_whole(entries[at], bitmaps[at]):
             yield from resolve(words, geometry, at, guest=start, file_size=file_size)
             at += 1
+            continue
+        if at >= follows:
+            follows = _follow_until(entries, at, last, size)
+        if at >= alike:
+            alike = same_until(bitmaps, at, last, bitmaps[at])
+        stop = min(follows, alike)
+        host = _host_offset(entries[at], geometry, start) if entries[at] else None
+        if host is not None:
+            _check_end(host + (stop - at - 1) * size, file_size, start)
+        data = _WHOLE[bitmaps[at]]
+        kept = None if data is Data.UNALLOCATED else host
+        yield Extent(start, (stop - at) * size, data, kept)
+        at = stop
+
+
+def _is_whole(entry: int, bitmap: int) -> bool:
+    """True if one extent can tell of the cluster, and of others like it."""
+    if entry & COMPRESSED or bitmap not in _WHOLE:
+        return False
+    return entry != 0 or bitmap != ALL_ALLOCATED
+
+
+def _follow_until(entries: Words, at: int, last: int, size: int) -> int:
+    """The end of a run of empty entries, or of clusters that follow each other."""
+    entry = entries[at]
+    if entry in _FLAGS_ALONE:
+        return same_until(entries, at, last, entry)
+    if entry & COMPRESSED:
+        return at + 1
+    return _counts_up_until(entries, at, last, size)
+
+
+def held_runs(words: Words, geometry: Geometry) -> Iterator[range]:
+    """Entries that own clusters of the file, in runs where these follow each other.
+
+    A compressed one is alone. The entries were checked by a scan.
+    """
+    entries = words[:: geometry.words_per_entry]
+    at, last = 0, len(entries)
+    while at < last:
+        stop = _follow_until(entries, at, last, geometry.cluster_size)
+        if entries[at] not in _FLAGS_ALONE:
+            yield range(at, stop)
+        at = stop
 
 
 def resolve(

@@ -15,7 +15,7 @@ from .features import Autoclear
 from .hostfile import HostFile, read_padded
 from .layout import MAX_OFFSET, Header
 from .refcount import Refcounts
-from .snapshots import Snapshot, encode_snapshot, read_snapshots
+from .snapshots import SnapshotTable, read_snapshot_table, read_snapshots
 from .tables import (
     COMPRESSED,
     HOST_OFFSET,
@@ -23,6 +23,7 @@ from .tables import (
     Words,
     decode_compressed,
     decode_words,
+    held_runs,
     l2_offset_of,
     resolve,
     scan,
@@ -134,7 +135,7 @@ class _Counting:
         self._add(refcounts.table_offset, table_bytes, "refcount table")
         for offset in refcounts.block_offsets():
             self._add(offset, header.cluster_size, "refcount block")
-        self._add_snapshots(read_snapshots(self._walk.host, header))
+        self._add_snapshots(read_snapshot_table(self._walk.host, header))
         if header.autoclear & Autoclear.BITMAPS:
             self._add_bitmaps(read_bitmaps(self._walk.host, header))
         for l1 in self._walk.l1_tables():
@@ -151,10 +152,10 @@ class _Counting:
             return
         self._tally.add(first, last - first + 1)
 
-    def _add_snapshots(self, snapshots: tuple[Snapshot, ...]) -> None:
-        length = sum(len(encode_snapshot(snapshot)) for snapshot in snapshots)
-        self._add(self._walk.header.snapshots_offset, length, "snapshot table")
-        for snapshot in snapshots:
+    def _add_snapshots(self, snapshots: SnapshotTable) -> None:
+        offset = self._walk.header.snapshots_offset
+        self._add(offset, snapshots.length, "snapshot table")
+        for snapshot in snapshots.entries:
             self._add(snapshot.l1_offset, snapshot.l1_bytes, "L1 table of a snapshot")
 
     def _add_bitmaps(self, bitmaps: tuple[Bitmap, ...]) -> None:
@@ -187,16 +188,32 @@ class _Counting:
 
     def _add_table(self, words: Words, l1_index: int) -> None:
         guest = l1_index * self._walk.geometry.l2_span
-        if self._walk.geometry.extended_l2:
-            self._add_each(words, guest)
-            return
+        is_extended = self._walk.geometry.extended_l2
+        add = self._add_subclustered if is_extended else self._add_standard
         try:
-            extents = list(self._scan(words, guest))
+            add(words, guest)
         except ServiceError:
             self._add_each(words, guest)  # slower, but past every broken entry
-            return
-        for extent in extents:
-            self._add_extent(extent, words, guest)
+
+    # These two raise before anything is counted, or not at all.
+
+    def _add_standard(self, words: Words, guest: int) -> None:
+        for extent in list(self._scan(words, guest)):
+            if extent.data is Data.COMPRESSED:
+                self._add_compressed(words[(extent.start - guest) >> self._bits])
+            elif extent.host_offset is not None:
+                first = extent.host_offset >> self._bits
+                self._tally.add(first, extent.length >> self._bits)
+
+    def _add_subclustered(self, words: Words, guest: int) -> None:
+        for _ in self._scan(words, guest):
+            pass  # a cluster has many extents, or none, in its place
+        for run in held_runs(words, self._walk.geometry):
+            entry = words[2 * run.start]
+            if entry & COMPRESSED:
+                self._add_compressed(entry)
+            else:
+                self._tally.add((entry & HOST_OFFSET) >> self._bits, len(run))
 
     def _scan(self, words: Words, guest: int) -> Iterator[Extent]:
         geometry = self._walk.geometry
@@ -208,13 +225,6 @@ class _Counting:
             guest=guest,
             file_size=self._walk.file_size,
         )
-
-    def _add_extent(self, extent: Extent, words: Words, guest: int) -> None:
-        if extent.data is Data.COMPRESSED:
-            self._add_compressed(words[(extent.start - guest) >> self._bits])
-        elif extent.host_offset is not None:
-            first, count = extent.host_offset >> self._bits, extent.length >> self._bits
-            self._tally.add(first, count)
 
     def _add_each(self, words: Words, guest: int) -> None:
         geometry = self._walk.geometry
