@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from longshored.drivers.base import Cancelled
+from longshored.errors import Kind, ServiceError
 from longshored.units import KiB, MiB
 from tests.support.filesystems import filesystem
 from tests.support.pulls import SMALL, Puller, Script, cancel
@@ -127,9 +128,56 @@ def test_a_top_with_snapshots_keeps_them(puller: Puller) -> None:
     write(top, "write -P 1 0 300k", "write -P 2 3M 64k")
     qemu("qemu-img", "snapshot", "-c", "one", top)
     write(top, "write -P 3 64k 64k")
+    shown = puller.directory / "shown.raw"
+    qemu("qemu-img", "convert", "-l", "one", "-O", "raw", top, shown)
+    assert refused(puller).facts["snapshots"] == "one"
+    (obstacle,) = puller.driver.plan(puller.spec()).obstacles
+    assert obstacle.kind is Kind.TARGET_WRONG_STATE
+    puller.allow_snapshot_loss = True
     check_pull(puller)
     qemu("qemu-img", "snapshot", "-a", "one", top)
     assert qemu_check(top) == 0
+    assert not qemu_same(shown, top, "raw"), "there was a loss to be allowed"
+
+
+def test_a_snapshot_that_shows_nothing_of_the_images_below_stops_no_pull(
+    puller: Puller,
+) -> None:
+    make_base(puller.directory)
+    top = puller.directory / "top.qcow2"
+    overlay(top, "base.raw", "raw")
+    write(top, f"write -P 1 0 {SIZE}")
+    qemu("qemu-img", "snapshot", "-c", "full", top)
+    shown = puller.directory / "shown.raw"
+    qemu("qemu-img", "convert", "-l", "full", "-O", "raw", top, shown)
+    write(top, "write -P 3 64k 64k")
+    puller.pull()
+    qemu("qemu-img", "snapshot", "-a", "full", top)
+    assert qemu_same(shown, top, "raw")
+
+
+def test_a_snapshot_keeps_what_it_shows_of_a_base_that_stays(puller: Puller) -> None:
+    make_base(puller.directory)
+    overlay(puller.directory / "mid.qcow2", "base.raw", "raw")
+    top = puller.directory / "top.qcow2"
+    overlay(top, "mid.qcow2", "qcow2")
+    write(top, "write -P 1 0 300k")
+    qemu("qemu-img", "snapshot", "-c", "one", top)
+    shown = puller.directory / "shown.raw"
+    qemu("qemu-img", "convert", "-l", "one", "-O", "raw", top, shown)
+    puller.pull(base="base.raw")
+    qemu("qemu-img", "snapshot", "-a", "one", top)
+    assert qemu_same(shown, top, "raw")
+
+
+def refused(puller: Puller) -> ServiceError:
+    with pytest.raises(ServiceError) as caught:
+        puller.driver.nodes(puller.spec())
+    with pytest.raises(ServiceError) as again:
+        puller.pull()
+    assert again.value.message == caught.value.message
+    assert caught.value.kind is Kind.TARGET_WRONG_STATE
+    return caught.value
 
 
 def test_a_whole_pull_leaves_holes_where_the_chain_has_none(puller: Puller) -> None:

@@ -133,6 +133,8 @@ class Puller:
         self.driver = PullDriver(self.roots, Turns(), tuning)
         self.context: ScriptedContext | None = None
         self.saved: bytes | None = None
+        # Of the specs to come.
+        self.allow_snapshot_loss = False
 
     def close(self) -> None:
         self.roots.close()
@@ -152,7 +154,11 @@ class Puller:
         return ImageRef(str(self.directory / name), format_)
 
     def spec(self, top: str = "top.qcow2", base: str | None = None) -> PullSpec:
-        return PullSpec(self.ref(top), None if base is None else self.ref(base))
+        return PullSpec(
+            self.ref(top),
+            None if base is None else self.ref(base),
+            allow_snapshot_loss=self.allow_snapshot_loss,
+        )
 
     def pull(
         self,

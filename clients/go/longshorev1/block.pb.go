@@ -1057,9 +1057,13 @@ type BlockPullJob_Spec struct {
 	// Optional. Immutable. The images below top, nearest first. If given it must equal
 	// what the headers say; a format here also serves where a header names none. At
 	// most 200.
-	BackingChain  []*ImageRef `protobuf:"bytes,3,rep,name=backing_chain,json=backingChain,proto3" json:"backing_chain,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	BackingChain []*ImageRef `protobuf:"bytes,3,rep,name=backing_chain,json=backingChain,proto3" json:"backing_chain,omitempty"`
+	// Optional. Immutable. Pull although internal snapshots of the top show data of the
+	// images below it, which no backing file gives them afterwards. False: such a pull is
+	// refused, as TARGET_WRONG_STATE.
+	AllowSnapshotLoss bool `protobuf:"varint,4,opt,name=allow_snapshot_loss,json=allowSnapshotLoss,proto3" json:"allow_snapshot_loss,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *BlockPullJob_Spec) Reset() {
@@ -1111,6 +1115,13 @@ func (x *BlockPullJob_Spec) GetBackingChain() []*ImageRef {
 		return x.BackingChain
 	}
 	return nil
+}
+
+func (x *BlockPullJob_Spec) GetAllowSnapshotLoss() bool {
+	if x != nil {
+		return x.AllowSnapshotLoss
+	}
+	return false
 }
 
 // Status is how the work stands.
@@ -2633,15 +2644,16 @@ const file_longshore_v1_block_proto_rawDesc = "" +
 	"\acompare\x18\x06 \x01(\v2\x1d.longshore.v1.BlockCompareJobH\x00R\acompare\x12<\n" +
 	"\bchecksum\x18\a \x01(\v2\x1e.longshore.v1.BlockChecksumJobH\x00R\bchecksum\x123\n" +
 	"\x05check\x18\b \x01(\v2\x1b.longshore.v1.BlockCheckJobH\x00R\x05checkB\x06\n" +
-	"\x04kind\"\xd7\x06\n" +
+	"\x04kind\"\x87\a\n" +
 	"\fBlockPullJob\x123\n" +
 	"\x04spec\x18\x01 \x01(\v2\x1f.longshore.v1.BlockPullJob.SpecR\x04spec\x129\n" +
 	"\x06status\x18\x02 \x01(\v2!.longshore.v1.BlockPullJob.StatusR\x06status\x129\n" +
-	"\x06result\x18\x03 \x01(\v2!.longshore.v1.BlockPullJob.ResultR\x06result\x1a\x99\x01\n" +
+	"\x06result\x18\x03 \x01(\v2!.longshore.v1.BlockPullJob.ResultR\x06result\x1a\xc9\x01\n" +
 	"\x04Spec\x12(\n" +
 	"\x03top\x18\x01 \x01(\v2\x16.longshore.v1.ImageRefR\x03top\x12*\n" +
 	"\x04base\x18\x02 \x01(\v2\x16.longshore.v1.ImageRefR\x04base\x12;\n" +
-	"\rbacking_chain\x18\x03 \x03(\v2\x16.longshore.v1.ImageRefR\fbackingChain\x1a\xba\x01\n" +
+	"\rbacking_chain\x18\x03 \x03(\v2\x16.longshore.v1.ImageRefR\fbackingChain\x12.\n" +
+	"\x13allow_snapshot_loss\x18\x04 \x01(\bR\x11allowSnapshotLoss\x1a\xba\x01\n" +
 	"\x06Status\x12'\n" +
 	"\x0fpublished_bytes\x18\x01 \x01(\x03R\x0epublishedBytes\x12C\n" +
 	"\x0fcheckpoint_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x0echeckpointTime\x12\x1d\n" +

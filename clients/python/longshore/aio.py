@@ -111,10 +111,17 @@ class AsyncClient:
         *,
         base: requests.ImageName | None = None,
         backing_chain: Iterable[requests.ImageName] = (),
+        allow_snapshot_loss: bool = False,
         submit: requests.Submit = requests.PLAINLY,
     ) -> "AsyncJob":
-        """Populate `top` from its backing chain, wholly or down to `base`."""
-        return await self.create(requests.pull_info(top, base, backing_chain), submit)
+        """Populate `top` from its backing chain, wholly or down to `base`.
+
+        `allow_snapshot_loss`: also if internal snapshots of it lose data by that.
+        """
+        info = requests.pull_info(
+            top, base, backing_chain, allow_snapshot_loss=allow_snapshot_loss
+        )
+        return await self.create(info, submit)
 
     async def create_group(
         self, request: job_service_pb2.CreateJobGroupRequest

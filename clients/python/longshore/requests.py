@@ -28,10 +28,16 @@ def image(name: ImageName) -> image_pb2.ImageRef:
 
 
 def pull_info(
-    top: ImageName, base: ImageName | None, backing_chain: Iterable[ImageName]
+    top: ImageName,
+    base: ImageName | None,
+    backing_chain: Iterable[ImageName],
+    *,
+    allow_snapshot_loss: bool = False,
 ) -> job_info_pb2.JobInfo:
     spec = block_pb2.BlockPullJob.Spec(
-        top=image(top), backing_chain=[image(link) for link in backing_chain]
+        top=image(top),
+        backing_chain=[image(link) for link in backing_chain],
+        allow_snapshot_loss=allow_snapshot_loss,
     )
     if base is not None:
         spec.base.CopyFrom(image(base))

@@ -6,9 +6,11 @@ rest, keeps the backing file and fails at the end, as QEMU's block-stream does.
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from ..block.chain import Chain
+from ..block.copy.losses import losers
 from ..block.copy.plan import Totals, total
 from ..block.copy.reflinks import Sharing
 from ..block.copy.turns import Turns
@@ -62,7 +64,12 @@ class PullDriver:
             _check_headers(links)
             for busy in foreign_holders(links, PULL_TOP):
                 raise busy
-            return populate_nodes(links, base)
+            nodes = populate_nodes(links, base)
+            may_lose = _may_lose(links, spec)
+        if may_lose:
+            with self._looked_at(spec) as chain:
+                _check_snapshots(chain, self._base(spec, _layers(chain)))
+        return nodes
 
     def identify(self, nodes: Sequence[Node]) -> tuple[Node, ...]:
         return tuple(identified(self._roots, node) for node in nodes)
@@ -70,16 +77,12 @@ class PullDriver:
     def plan(self, spec: Spec) -> Plan:
         with walked(self._roots, spec.top, spec.backing_chain, Mode.READ) as links:
             nodes = populate_nodes(links, self._base(spec, _known(links)))
-        # No lock: a plan must be possible while a guest runs on the image, or on one
-        # below it.
-        declared = [path_of(ref) for ref in spec.backing_chain]
-        chain = open_unlocked(self._roots, path_of(spec.top), declared=declared)
-        try:
+        with self._looked_at(spec) as chain:
             base = self._base(spec, _layers(chain))
             made = _plan(chain, base, self._sharing(chain))
-        finally:
-            chain.close()
-        obstacles = (*self._obstacles(spec), *_lack_of_space(made, chain.top.uri))
+            losses = () if spec.allow_snapshot_loss else tuple(_losses(chain, base))
+        lack = _lack_of_space(made, chain.top.uri)
+        obstacles = (*self._obstacles(spec), *losses, *lack)
         return replace(made, nodes=nodes, obstacles=obstacles)
 
     def start(self, context: Context) -> PullWork:
@@ -89,6 +92,8 @@ class PullDriver:
         )
         try:
             base = self._base(spec, _layers(chain))
+            if not spec.allow_snapshot_loss:
+                _check_snapshots(chain, base)
             state = _state(context, chain)
             batches = PullBatches(
                 context, chain, base, state, self._tuning, self._turns
@@ -97,6 +102,17 @@ class PullDriver:
         except BaseException:
             chain.close()
             raise
+
+    @contextmanager
+    def _looked_at(self, spec: PullSpec) -> Iterator[Chain]:
+        """The chain under no lock: to look must be possible while a guest runs on the
+        image, or on one below it."""
+        declared = [path_of(ref) for ref in spec.backing_chain]
+        chain = open_unlocked(self._roots, path_of(spec.top), declared=declared)
+        try:
+            yield chain
+        finally:
+            chain.close()
 
     def _base(
         self, spec: PullSpec, chain: Sequence[tuple[str, Identity, str]]
@@ -141,6 +157,28 @@ def _check_headers(links: Sequence[Link]) -> None:
             Kind.IMAGE_INVALID,
             "The image is marked as corrupt, it can only be read; repair it first",
             uri=links[0].uri,
+        )
+
+
+def _may_lose(links: Sequence[Link], spec: PullSpec) -> bool:
+    header = links[0].header
+    return header is not None and header.snapshots > 0 and not spec.allow_snapshot_loss
+
+
+def _check_snapshots(chain: Chain, base: int | None) -> None:
+    for loss in _losses(chain, base):
+        raise loss
+
+
+def _losses(chain: Chain, base: int | None) -> Iterator[ServiceError]:
+    """Why a pull would take data from internal snapshots of the top."""
+    if names := ", ".join(losers(chain, base, shape_of(chain, base))):
+        yield ServiceError(
+            Kind.TARGET_WRONG_STATE,
+            f"Internal snapshots of the image ({names}) show data of the images below "
+            "it, which a pull takes from them; delete them, or set allow_snapshot_loss",
+            uri=chain.top.uri,
+            snapshots=names,
         )
 
 

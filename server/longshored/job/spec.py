@@ -23,11 +23,14 @@ class PullSpec:
 
     `backing_chain`, if given, is the chain below `top` as the caller declares
     it: it must equal what the images say, and supplies formats they lack.
+    `allow_snapshot_loss`: internal snapshots of `top` may lose what they show of the
+    images below.
     """
 
     top: ImageRef
     base: ImageRef | None = None
     backing_chain: tuple[ImageRef, ...] = ()
+    allow_snapshot_loss: bool = False
 
     def check(self) -> Iterator[Violation]:
         yield from check_image("top", self.top, formats=("qcow2",))

@@ -85,6 +85,7 @@ def _pull_spec(message: block_pb2.BlockPullJob.Spec, where: str) -> PullSpec:
         top=image_ref(message.top),
         base=image_ref(message.base) if message.HasField("base") else None,
         backing_chain=image_refs(message.backing_chain),
+        allow_snapshot_loss=message.allow_snapshot_loss,
     )
 
 
@@ -125,6 +126,7 @@ def _pull_spec_fields(spec: PullSpec) -> Fields:
         "top": _ref_fields(spec.top),
         "base": _ref_fields(spec.base),
         "backing_chain": [_ref_fields(link) for link in spec.backing_chain],
+        "allow_snapshot_loss": spec.allow_snapshot_loss,
     }
 
 

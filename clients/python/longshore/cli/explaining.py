@@ -137,4 +137,6 @@ def again(job: job_pb2.Job) -> str:
         typed += ["--base-format", spec.base.format] if spec.base.format else []
     for link in spec.backing_chain:
         typed += ["--link", f"{link.format or 'qcow2'}:{words.place(link.uri)}"]
+    if spec.allow_snapshot_loss:
+        typed.append("--allow-snapshot-loss")
     return shlex.join(typed)

@@ -23,6 +23,7 @@ _NAMES = {
     r"backing(?:\.uri)?": "--backing",
     r"backing\.format": "--backing-format",
     rf"backing_chain{_INDEX}": "--link",
+    r"allow_snapshot_loss": "--allow-snapshot-loss",
     r"virtual_size_bytes": "--size",
     r"cluster_size_bytes": "--cluster-size",
     r"refcount_bits": "--refcount-bits",

@@ -21,6 +21,12 @@ def pull_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FORMAT",
         help="its format (else as the headers of the chain declare it)",
     )
+    parser.add_argument(
+        "--allow-snapshot-loss",
+        action="store_true",
+        help="pull though internal snapshots of TOP show data of the images below, and "
+        "lose it by that",
+    )
     image_arguments(parser)
 
 

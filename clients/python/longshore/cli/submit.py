@@ -84,7 +84,9 @@ def pull_info(daemon: Client, args: Arguments) -> job_info_pb2.JobInfo:
     if args["base"] is not None:
         base = image(args["base"], args["base_format"] or "")
         base.format = base.format or declared(daemon, top, below, base)
-    return requests.pull_info(top, base, below)
+    return requests.pull_info(
+        top, base, below, allow_snapshot_loss=args["allow_snapshot_loss"]
+    )
 
 
 def declared(

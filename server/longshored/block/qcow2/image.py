@@ -6,6 +6,7 @@ lock. Writing is the writer's business; the node only passes it on.
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ...errors import ServiceError
 from ..extent import Data, Extent
@@ -24,7 +25,7 @@ from .layout import (
 from .metadata import CACHE_BYTES, Metadata
 from .prepare import open_writer
 from .repair import reclaim_leaks
-from .snapshots import read_snapshots
+from .snapshots import Snapshot, read_snapshots
 from .soundness import check_for_writing
 from .tables import Geometry
 from .write import Writer
@@ -109,6 +110,29 @@ class Qcow2Node:
                 self._read_compressed(offset, buffer)
             case Data.UNALLOCATED:
                 raise AssertionError("the layer does not hold these bytes")
+
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """Its internal snapshots, as the file has them."""
+        with naming(self.uri):
+            return read_snapshots(self.raw, self.header)
+
+    def at(self, snapshot: Snapshot) -> "Qcow2Node":
+        """The image as it was at a snapshot, to be looked at: on the file of this one,
+        whose lock it is under and which alone closes it."""
+        # A table that is too short for the disk has nothing behind its end.
+        mapped = snapshot.l1_entries * self.header.l2_span
+        size = self.header.size if snapshot.disk_size is None else snapshot.disk_size
+        header = replace(
+            self.header,
+            size=min(size, mapped),
+            l1_offset=snapshot.l1_offset,
+            l1_entries=snapshot.l1_entries,
+        )
+        with naming(self.uri):
+            file_size = min(self.raw.size, MAX_OFFSET)
+            l1 = read_l1(self.raw, header, Geometry.of(header), file_size)
+        metadata = Metadata(self.raw, header, l1)
+        return Qcow2Node(self.raw, Mode.READ, metadata, self._inflate)
 
     def pwrite(self, offset: int, data: Buffer) -> None:
         self.writer().pwrite(offset, data)
