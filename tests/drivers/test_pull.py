@@ -316,6 +316,18 @@ def test_a_top_without_backing_file_is_done_at_once(puller: Puller) -> None:
     assert puller.pull().copied_bytes == 0
 
 
+def test_a_dirty_top_is_counted_anew_though_nothing_is_moved(puller: Puller) -> None:
+    make(puller.directory, "top.qcow2", "AB")
+    path = puller.directory / "top.qcow2"
+    image = bytearray(path.read_bytes())
+    image[79] |= 1  # incompatible feature: dirty
+    path.write_bytes(image)
+    puller.pull()
+    with opened(path) as node:
+        assert not node.header.dirty
+    assert report(path).clean
+
+
 def test_a_base_that_is_not_in_the_chain_is_refused_with_the_chain(
     puller: Puller,
 ) -> None:

@@ -105,10 +105,11 @@ class PullBatches:
         return lacks
 
     def release(self) -> None:
-        """Give back the space that was reserved and not used."""
+        """Give back the space that was reserved and not used; leave no top dirty."""
         # Who has moved nothing has reserved nothing, unless an attempt before was
         # killed; to open the writer of a large image is not free.
-        if self._has_moved or self._context.attempt > 1:
+        is_dirty = _top(self._chain).header.dirty
+        if self._has_moved or self._context.attempt > 1 or is_dirty:
             self._populator.release()
 
     def _check_all_moved(self, lacks: Totals, moved: int) -> None:

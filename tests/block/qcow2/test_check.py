@@ -234,6 +234,33 @@ def test_counters_are_rebuilt_from_nothing(options: CreateOptions) -> None:
     assert guest_bytes(host, None) == seen
 
 
+def with_wrong_flags(host: RecordedFile) -> RecordedFile:
+    """COPIED on what a snapshot shares, and none on what is the image's alone."""
+    shared, alone = l2_entry(host, 0), l2_entry(host, 5)
+    for place in (shared, alone):
+        host.pwrite(place, (word(host, place) ^ COPIED).to_bytes(8, "big"))
+    assert check(host).corruptions == 2
+    return host
+
+
+@pytest.mark.parametrize("name", ["plain", "version 2", "64-bit refcounts"])
+def test_flags_are_renewed_with_the_counters(name: str) -> None:
+    host = with_wrong_flags(sound(SHAPES[name]))
+    rebuild_refcounts(host)
+    assert check(host).clean, check(host).messages
+
+
+def test_a_writer_goes_on_with_the_flags_that_a_rebuild_renewed() -> None:
+    """What it had read before must not come back with its first table."""
+    host = with_wrong_flags(sound())
+    host.pwrite(72, (1).to_bytes(8, "big"))  # dirty
+    node = open_recorded(host)
+    assert list(node.extents())
+    node.pwrite(60 * KiB, Random(7).randbytes(4 * KiB))
+    node.close()
+    assert check(host).clean, check(host).messages
+
+
 def test_a_missing_block_of_counters_is_made_anew() -> None:
     host = sound(replace(ALONE, cluster_size=512, refcount_bits=64))
     table = read_header(host).refcount_table_offset

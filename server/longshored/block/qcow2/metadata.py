@@ -76,6 +76,14 @@ class Metadata:
         """The L1 table itself. Only `replace` changes it."""
         return self._l1
 
+    def renew(self, header: Header, l1: Words) -> None:
+        """The tables of the file have been repaired: none in memory counts."""
+        with self._lock:
+            self.header = header
+            self._l1 = l1
+            self._l2.clear()
+            self._changes += 1
+
     def replace(self, l1_index: int, entry: int, table: Words) -> None:
         """The writer's news: readers see this table, the file does not have it yet."""
         with self._lock:

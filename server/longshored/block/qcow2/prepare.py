@@ -14,6 +14,7 @@ from .bitmaps import invalidates_bitmaps
 from .features import KNOWN_AUTOCLEAR, Autoclear, Incompatible
 from .headerfile import read_header
 from .hostfile import HostFile
+from .l1 import read_l1
 from .layout import V2_LENGTH, Header
 from .ledger import Ledger
 from .metadata import Metadata
@@ -31,7 +32,9 @@ def open_writer(host: HostFile, metadata: Metadata, read: Read) -> Writer:
     """Make the image ready for changes. `read` gives the bytes that a guest sees."""
     if metadata.header.dirty:
         rebuild_refcounts(host)
-        metadata.header = read_header(host)  # their table may have moved
+        header = read_header(host)  # their table may have moved
+        l1 = read_l1(host, header, metadata.geometry, metadata.file_size)
+        metadata.renew(header, l1)
     header = metadata.header
     incompatible = header.incompatible & ~Incompatible.DIRTY
     autoclear = header.autoclear & KNOWN_AUTOCLEAR

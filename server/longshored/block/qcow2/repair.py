@@ -1,4 +1,5 @@
-"""Making stored counters real again: leaks given back, stale counts renewed."""
+"""Making stored counters real again: leaks given back, stale counts and what is said
+of them renewed."""
 
 from collections.abc import Iterator
 
@@ -8,6 +9,7 @@ from .check import active_clusters, open_walk
 from .damage import invalid
 from .hostfile import HostFile
 from .refcount import largest
+from .tables import COMPRESSED, COPIED, HOST_OFFSET, Words, encode_words
 from .tally import Findings, Tally, Walk, tally
 
 
@@ -33,7 +35,8 @@ def reclaim_leaks(host: HostFile) -> int:
 
 
 def rebuild_refcounts(host: HostFile) -> None:
-    """Set every counter to what the pointers say, as a dirty image needs it.
+    """Set every counter, and every COPIED flag, to what the pointers say, as a dirty
+    image needs it.
 
     Durable when it returns. Each counter goes straight to its real value, so
     none is too small on the way.
@@ -54,6 +57,32 @@ def rebuild_refcounts(host: HostFile) -> None:
     if allocator.settle():  # the old place of a table that moved
         refcounts.write_blocks()
         host.flush()
+    _renew_flags(walk)
+
+
+def _renew_flags(walk: Walk) -> None:
+    """COPIED in the active tree as the counters on disk say by now: a flag too many
+    would let a writer change in place what a snapshot shows."""
+    width = walk.geometry.words_per_entry
+    l1 = next(iter(walk.l1_tables()))
+    for entry in filter(None, l1):
+        offset = entry & HOST_OFFSET
+        table = walk.l2_table(offset)
+        _write_renewed(walk, offset, table, width)
+    _write_renewed(walk, walk.header.l1_offset, l1, 1)
+    walk.host.flush()
+
+
+def _write_renewed(walk: Walk, offset: int, words: Words, width: int) -> None:
+    renewed = Words("Q", words)
+    for index in range(0, len(words), width):
+        entry = words[index]
+        if entry & HOST_OFFSET and not entry & COMPRESSED:
+            cluster = (entry & HOST_OFFSET) >> walk.geometry.cluster_bits
+            copied = COPIED if walk.refcounts.count(cluster) == 1 else 0
+            renewed[index] = entry & ~COPIED | copied
+    if renewed != words:
+        walk.host.pwrite(offset, encode_words(renewed))
 
 
 def _too_large(walk: Walk, real: Tally) -> Iterator[tuple[int, int]]:
