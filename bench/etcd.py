@@ -12,15 +12,17 @@ import grpc
 
 WATCH = "/etcdserverpb.Watch/Watch"
 _PUT = "/etcdserverpb.KV/Put"
+_TXN = "/etcdserverpb.KV/Txn"
 # Puts in flight: enough to keep one CPU of etcd busy.
 _IN_FLIGHT = 64
 
 
 def _field(number: int, body: bytes) -> bytes:
-    assert len(body) < 1 << 14
-    low, high = len(body) & 127, len(body) >> 7
-    size = bytes([low | 128, high] if high else [low])
-    return bytes([number << 3 | 2]) + size + body
+    left, size = len(body), bytearray()
+    while left > 127:
+        size.append(left & 127 | 128)
+        left >>= 7
+    return bytes([number << 3 | 2, *size, left]) + body
 
 
 def watch_request(prefix: bytes) -> bytes:
@@ -36,15 +38,33 @@ class Etcd:
 
     def put(self, key: bytes, values: Iterator[bytes]) -> None:
         """Put values under one key, many in flight, until all are answered."""
+        self._call(_PUT, (_put(key, value) for value in values))
+
+    def put_together(self, values: Iterator[list[bytes]]) -> None:
+        """The same, each list in one transaction, under a key each."""
+        self._call(_TXN, map(_transaction, values))
+
+    def _call(self, method: str, requests: Iterator[bytes]) -> None:
         with grpc.insecure_channel(f"127.0.0.1:{self.port}") as channel:
-            call: Any = channel.unary_unary(_PUT)
+            call: Any = channel.unary_unary(method)
             waiting: list[Any] = []
-            for value in values:
-                waiting.append(call.future(_field(1, key) + _field(2, value)))
+            for request in requests:
+                waiting.append(call.future(request))
                 if len(waiting) == _IN_FLIGHT:
                     waiting.pop(0).result()
             for one in waiting:
                 one.result()
+
+
+def _put(key: bytes, value: bytes) -> bytes:
+    """PutRequest{key, value}"""
+    return _field(1, key) + _field(2, value)
+
+
+def _transaction(values: list[bytes]) -> bytes:
+    """TxnRequest{success: [RequestOp{request_put}]}; no key may come twice."""
+    puts = (_put(b"k%d" % n, value) for n, value in enumerate(values))
+    return b"".join(_field(2, _field(2, put)) for put in puts)
 
 
 @contextmanager

@@ -181,3 +181,12 @@ def test_an_image_is_not_made_over_another(cli: Cli, top: str) -> None:
     shown = cli("create-image", top, "--size", "1M")
     assert shown.code == Exit.CONFLICT
     assert top in shown.err
+
+
+def test_options_of_qcow2_are_refused_for_a_raw_image(cli: Cli, images: Path) -> None:
+    raw = images / "new.raw"
+    options = ("--size", "1M", "--format", "raw", "--cluster-size", "64K")
+    shown = cli("create-image", str(raw), *options)
+    assert shown.code == Exit.USAGE
+    assert "--format" in shown.err
+    assert not raw.exists()

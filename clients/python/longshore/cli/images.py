@@ -29,8 +29,10 @@ def create(args: Arguments) -> Exit:
         request.virtual_size_bytes = args["size"]
     if args["backing"] is not None:
         request.backing.CopyFrom(image(args["backing"], args["backing_format"]))
-    if made_as == "qcow2":
-        request.qcow2.CopyFrom(qcow2_options(args))
+    options = qcow2_options(args)
+    # Of a raw image there are none: the daemon says so to who gives some.
+    if made_as == "qcow2" or options.ByteSize():
+        request.qcow2.CopyFrom(options)
     with Daemon(args) as daemon:
         made = daemon.create_image(request)
     Printer.of(args).one(made, [link_line(made.chain[0])], name=made.uri)
