@@ -412,8 +412,8 @@ class Queue:
         """Why a job that may start does not; None if there is a worker for it."""
         device = self._full_device(job)
         if device is not None:
-            return _busy_workers(f"on device {device}")
-        return _busy_workers("of the daemon") if self.slots.are_full else None
+            return _busy_workers(f" on device {device}", self.slots.per_device)
+        return _busy_workers("", self.slots.in_all) if self.slots.are_full else None
 
     def _full_device(self, job: Job) -> str | None:
         devices = sorted(devices_of(job))
@@ -433,8 +433,11 @@ class Queue:
 
 
 @cache
-def _busy_workers(where: str) -> Pending:
-    return Pending(PendingReason.SLOT, f"Every worker {where} is busy")
+def _busy_workers(where: str, slots: int) -> Pending:
+    setting = "jobs.slots_per_device" if where else "jobs.slots"
+    return Pending(
+        PendingReason.SLOT, f"Every worker{where} is busy: {setting} is {slots}"
+    )
 
 
 def _moves(old: Job, new: Job) -> bool:
