@@ -285,3 +285,15 @@ def test_windows_are_set_together(server: FakeServer, cli: Cli) -> None:
 def test_windows_are_taken_away(server: FakeServer, cli: Cli) -> None:
     assert cli("set", "a", "window=none").out == "a  RUNNING  window=none\n"
     assert list(updated(server).update_mask.paths) == ["windows"]
+
+
+def test_a_job_that_a_selection_found_and_that_is_gone_is_no_word_for_another(
+    server: FakeServer, cli: Cli
+) -> None:
+    gone = server.put("vm-1", "RUNNING")
+    server.answers["ListJobs"] = job_service_pb2.ListJobsResponse(jobs=[gone])
+    del server.jobs["vm-1"]
+    server.put("vm-10", "RUNNING")
+    shown = cli("cancel", "-l", "a=b")
+    assert shown.code != Exit.DONE
+    assert [request.job_id for request in server.called("CancelJob")] == ["vm-1"]

@@ -219,3 +219,14 @@ def test_one_that_is_not_there_does_not_keep_the_others(
 def test_states_may_be_named_by_comma(server: FakeServer, cli: Cli) -> None:
     server.put("a", "PAUSED")
     assert cli("wait", "a", "--for", "ready,paused").code == Exit.DONE
+
+
+def test_each_of_several_jobs_is_looked_at_though_the_first_takes_too_long(
+    server: FakeServer, cli: Cli
+) -> None:
+    server.put("a", "QUEUED")
+    server.put("b", "RUNNING")
+    shown = cli("wait", "a", "b", "--for", "running", "--timeout", "0.2")
+    assert shown.code == Exit.TIMEOUT
+    assert "a" in shown.err
+    assert {request.job_id for request in server.called("WaitJob")} == {"a", "b"}

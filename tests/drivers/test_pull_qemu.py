@@ -140,6 +140,23 @@ def test_a_top_with_snapshots_keeps_them(puller: Puller) -> None:
     assert not qemu_same(shown, top, "raw"), "there was a loss to be allowed"
 
 
+def test_a_snapshot_without_a_name_is_not_passed_over(puller: Puller) -> None:
+    make_base(puller.directory)
+    top = puller.directory / "top.qcow2"
+    overlay(top, "base.raw", "raw")
+    qemu("qemu-img", "snapshot", "-c", "", top)
+    assert refused(puller).facts["snapshots"] == "1"
+
+
+def test_names_of_snapshots_are_tamed_and_few(puller: Puller) -> None:
+    make_base(puller.directory)
+    top = puller.directory / "top.qcow2"
+    overlay(top, "base.raw", "raw")
+    for name in ("\x1b[2J", "b", "c", "d", "e", "f", "g"):
+        qemu("qemu-img", "snapshot", "-c", name, top)
+    assert refused(puller).facts["snapshots"] == "\\x1b[2J, b, c, d, e and 2 more"
+
+
 def test_a_snapshot_that_shows_nothing_of_the_images_below_stops_no_pull(
     puller: Puller,
 ) -> None:

@@ -54,6 +54,13 @@ def test_a_rate_that_changes_is_followed_within_some_seconds() -> None:
     assert 10 < meter.rate < 20
 
 
+@pytest.mark.parametrize("still", [60, 200, 4000, 10**6])
+def test_what_stands_still_has_no_estimate_that_nobody_could_say(still: int) -> None:
+    meter = fed((0, 0), (10, 10**9), (10 + still, 10**9))
+    estimate = meter.estimate(10**12)
+    assert estimate is None or estimate.high < 4 * 90 * 86_400
+
+
 def test_two_samples_at_one_time_are_one() -> None:
     assert fed((0, 0), (1, 10), (1, 99)).rate == 10
 

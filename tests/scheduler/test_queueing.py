@@ -114,6 +114,22 @@ def _met(gate: Gate, context: Context) -> None:
     raise FOREIGN
 
 
+def test_a_daemon_without_free_descriptors_does_not_look_all_the_time(
+    open_house: OpenHouse, driver: Scripted, clock: FakeClock
+) -> None:
+    house = open_house(clock=clock)
+    script = driver.script("a")
+    script.trouble = FOREIGN
+    later = clock.wall() + 10 * SECOND
+    job = house.create("a", on_conflict=OnConflict.QUEUE, earliest_start_time=later)
+    script.trouble = ServiceError(Kind.RATE_LIMIT, "Too many files open")
+    clock.advance(10)
+    house.wait_until(job, lambda now: now.pending is not None and now.revision > 2)
+    for name in "bcd":
+        house.wait(house.create(name), S.SUCCEEDED)
+    assert driver.order("nodes").count(("/images/a.qcow2", "nodes")) == 2
+
+
 def test_a_daemon_without_free_descriptors_looks_again(
     open_house: OpenHouse, driver: Scripted, clock: FakeClock
 ) -> None:

@@ -106,6 +106,17 @@ def of_the_job(house: House, job: Job) -> None:
     house.scheduler.update(job.job_id, lambda o: replace(o, rate=slowly), ALICE)
 
 
+def test_a_limit_of_others_leaves_the_rate(
+    house: House, clock: FakeClock, run: Moving
+) -> None:
+    job = house.create("a")
+    assert run.steady.begun.wait(20)
+    house.scheduler.limits.update("9:9", lambda _: RateLimit(7), ALICE)
+    clock.advance(1)
+    assert live(house, job.number).rate > 40
+    run.steady.finish.set()
+
+
 def of_the_daemon(house: House, _: Job) -> None:
     house.scheduler.limits.update(DAEMON, lambda _: RateLimit(7), ALICE)
 

@@ -165,6 +165,19 @@ def test_w20_a_large_snapshot_that_is_taken_too_slowly_ends_the_stream(
     other.close()
 
 
+def test_w23_only_so_many_large_snapshots_are_read_at_a_time(
+    stubs: Stubs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "_SMALL", 1)
+    monkeypatch.setattr(snapshots, "MOST_LARGE", 0)
+    create(stubs, job_id="a")
+    with watching(stubs) as watch:
+        assert watch.next().WhichOneof("frame") == "opened"
+        told = refusal(watch.next)
+    assert told.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert told.info.metadata["limitName"] == "snapshot_count"
+
+
 def test_a_client_that_goes_while_a_frame_is_written_is_no_bug(
     open_daemon: Open,
 ) -> None:

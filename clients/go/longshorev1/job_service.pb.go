@@ -253,7 +253,7 @@ type CreateJobResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Output only. The job.
 	Job *Job `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
-	// Output only. An earlier call with this request_id made the job.
+	// Output only. An earlier call with this request_id was answered with the job.
 	Replayed bool `protobuf:"varint,2,opt,name=replayed,proto3" json:"replayed,omitempty"`
 	// Output only. The job was there already and holds what was asked for, as
 	// ON_CONFLICT_RETURN_EXISTING allows.

@@ -43,6 +43,9 @@ from .pull_batches import MEASURED, PullBatches, Tuning, requests_of, shape_of
 from .pull_state import PullState, decode_state
 from .pull_work import PullWork
 
+# Snapshots that an error names; an image may have thousands.
+MOST_NAMED = 5
+
 CANCEL_LEAVES = (
     "The backing chain as it is and the same visible bytes. What was pulled by then "
     "stays in the top, and another pull goes on from there."
@@ -172,7 +175,10 @@ def _check_snapshots(chain: Chain, base: int | None) -> None:
 
 def _losses(chain: Chain, base: int | None) -> Iterator[ServiceError]:
     """Why a pull would take data from internal snapshots of the top."""
-    if names := ", ".join(losers(chain, base, shape_of(chain, base))):
+    if lost := list(losers(chain, base, shape_of(chain, base))):
+        names = ", ".join(lost[:MOST_NAMED])
+        if (more := len(lost) - MOST_NAMED) > 0:
+            names = f"{names} and {more} more"
         yield ServiceError(
             Kind.TARGET_WRONG_STATE,
             f"Internal snapshots of the image ({names}) show data of the images below "

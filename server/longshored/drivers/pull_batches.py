@@ -105,12 +105,17 @@ class PullBatches:
         return lacks
 
     def release(self) -> None:
-        """Give back the space that was reserved and not used; leave no top dirty."""
+        """Give back the space that was reserved and not used."""
         # Who has moved nothing has reserved nothing, unless an attempt before was
         # killed; to open the writer of a large image is not free.
-        is_dirty = _top(self._chain).header.dirty
-        if self._has_moved or self._context.attempt > 1 or is_dirty:
+        if self._has_moved or self._context.attempt > 1:
             self._populator.release()
+
+    def tidy(self) -> None:
+        """Leave the top as it should be: with no space in vain, and not dirty."""
+        if _top(self._chain).header.dirty:
+            self._populator.release()  # who opens the writer counts it anew
+        self.release()
 
     def _check_all_moved(self, lacks: Totals, moved: int) -> None:
         """The images below are given up next: a byte forgotten here would be lost."""

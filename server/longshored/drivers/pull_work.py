@@ -77,7 +77,7 @@ class PullWork:
         self._backing = self._new_backing()
         # Raises if the header has no room for the name.
         encode_header(replace(self._top.header, backing_file=self._backing.name))
-        self._batches.release()
+        self._batches.tidy()
         self._top.flush()
         self._context.fail_point("pull.prepared")
 

@@ -111,6 +111,10 @@ RATE_MEMORY_SECONDS = 5.0
 SPREAD_SECONDS = 1.0
 
 
+# Nobody waits for what is farther off: it does not move.
+LONGEST_ESTIMATE_SECONDS = 90 * 86_400
+
+
 class RateMeter:
     """A smoothed rate from (time, amount) samples; knows its own spread.
 
@@ -154,8 +158,9 @@ class RateMeter:
         self._span_lasted = self._span_moved = 0.0
 
     def estimate(self, left: int) -> Estimate | None:
-        """Seconds for what is left, or None while nothing has moved."""
-        if self.rate <= 0:
+        """Seconds for what is left, or None while nothing has moved, or so slowly that
+        it says nothing: the rate of what stands still fades and is never zero."""
+        if left > self.rate * LONGEST_ESTIMATE_SECONDS or not self.rate:
             return None
         slow = max(self.rate - self.spread, self.rate / 4)
         fast = self.rate + self.spread

@@ -13,7 +13,7 @@ from ..clock import Clock, Instant
 from ..drivers.base import Cancelled, FailPoint, Stopping
 from ..drivers.meter import Meter
 from ..errors import ServiceError
-from ..job.model import Job, Options, RateLimit
+from ..job.model import Job, Options
 from ..job.progress import LimitedBy
 from ..job.spec import Spec, Status
 from ..job.states import MOVING, State
@@ -48,6 +48,9 @@ class Control:
         self._clock = clock
         self._fail_point = fail_point
         self._meter = Meter(clock, job.progress, job.start_time)
+        # On the journal's thread, or under the lock of the limits: a meter that begins
+        # anew once too often does no harm.
+        self._limits = throttle.limits
         # Written by whoever saves, as one whole value; for any to look at.
         self.saved_time: Instant | None = None
         # Written under _lock, each as one whole value; read without.
@@ -69,8 +72,7 @@ class Control:
     def tell(self, job: Job) -> None:
         """The job has changed durably. On the journal's thread, in order."""
         self.throttle.follow(job, self._clock.now())
-        if _limits(job) != _limits(self._job):
-            self._meter.limits_changed()
+        self._look_at_limits()
         if job.state in MOVING:
             self._meter.go_on()
         else:
@@ -81,9 +83,14 @@ class Control:
 
     def look_again(self) -> None:
         """A limit over the job has changed: who waits under it asks how long."""
-        self._meter.limits_changed()
+        self._look_at_limits()
         with self._lock:
             self._wake_locked()
+
+    def _look_at_limits(self) -> None:
+        if (limits := self.throttle.limits) != self._limits:
+            self._limits = limits
+            self._meter.limits_changed()
 
     def stop(self) -> None:
         """The daemon goes down."""
@@ -246,7 +253,3 @@ class Control:
 
 def _wants_attention(job: Job) -> bool:
     return bool(job.pauses) or job.state in _STANDING or job.state is State.ABORTING
-
-
-def _limits(job: Job) -> tuple[RateLimit | None, ...]:
-    return job.options.rate, None if job.group is None else job.group.rate

@@ -23,9 +23,6 @@ from .slots import Slots, devices_of
 FIRST_RECHECK_SECONDS = 1.0
 SLOWEST_RECHECK_SECONDS = 60.0
 
-# How soon a time zone that this machine has no more is looked for again.
-ZONE_LOOK_SECONDS = 3600
-
 
 @dataclass(frozen=True, slots=True)
 class Start:
@@ -338,7 +335,7 @@ class Queue:
             opens = windows.next_open(job.options.windows, now)
             message = "Outside its time windows"
             if opens is None:
-                opens = now + ZONE_LOOK_SECONDS * SECOND
+                opens = now + windows.ZONE_LOOK_SECONDS * SECOND
                 message = "Its windows are of a time zone that is not known here"
             return self._until(number, opens, PendingReason.WINDOW, message)
         return None
@@ -412,8 +409,8 @@ class Queue:
         """Why a job that may start does not; None if there is a worker for it."""
         device = self._full_device(job)
         if device is not None:
-            return _busy_workers(f" on device {device}", self.slots.per_device)
-        return _busy_workers("", self.slots.in_all) if self.slots.are_full else None
+            return _busy_workers(f" on device {device}", "jobs.slots_per_device")
+        return _busy_workers("", "jobs.slots") if self.slots.are_full else None
 
     def _full_device(self, job: Job) -> str | None:
         devices = sorted(devices_of(job))
@@ -433,11 +430,9 @@ class Queue:
 
 
 @cache
-def _busy_workers(where: str, slots: int) -> Pending:
-    setting = "jobs.slots_per_device" if where else "jobs.slots"
-    return Pending(
-        PendingReason.SLOT, f"Every worker{where} is busy: {setting} is {slots}"
-    )
+def _busy_workers(where: str, setting: str) -> Pending:
+    text = f"Every worker{where} is busy; {setting} says how many there are"
+    return Pending(PendingReason.SLOT, text)
 
 
 def _moves(old: Job, new: Job) -> bool:

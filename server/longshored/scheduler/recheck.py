@@ -15,6 +15,9 @@ from .decide import Decisions
 from .pick import awaits_look
 from .reports import foreign
 
+# A foreign process has the images; or the daemon has no descriptor left to look.
+_PASSING = frozenset({Kind.TARGET_BUSY, Kind.RATE_LIMIT})
+
 
 class Rechecker:
     """Looks at files, so never on the journal's thread."""
@@ -57,9 +60,7 @@ class Rechecker:
             if (failure := self._fellow_in_the_way(tx, seen)) is not None:
                 seen = life.failed(job, failure, tx.now)
             self._decisions.put(tx, seen)
-        elif found.kind is Kind.RATE_LIMIT:  # ours: it says nothing of the images
-            self._decisions.queue.defer(job.number, tx.now)
-        elif found.kind is Kind.TARGET_BUSY:
+        elif found.kind in _PASSING:
             self._decisions.queue.defer(job.number, tx.now)
             self._decisions.put(tx, life.waits(job, foreign(found)))
         else:

@@ -64,6 +64,6 @@ def _next_change(job: Job, now: Instant) -> Instant:
     options = job.options
     if windows.is_open(options.windows, now):
         change = windows.next_close(options.windows, now)
-    else:
-        change = windows.next_open(options.windows, now)
+    elif (change := windows.next_open(options.windows, now)) is None:
+        change = now + windows.ZONE_LOOK_SECONDS * SECOND
     return now + 7 * 24 * 3600 * SECOND if change is None else change

@@ -83,6 +83,12 @@ class Throttle:
         late by one request does no harm."""
         return not any(level.is_limited for level in self._levels)
 
+    @property
+    def limits(self) -> tuple[RateLimit, ...]:
+        """What holds for the job now, from the daemon's down to its own."""
+        with self._lock:
+            return tuple(level.limit for level in self._levels)
+
     def book(self, length: int, now: float) -> Booking:
         with self._lock:
             return tuple(

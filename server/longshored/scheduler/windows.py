@@ -17,6 +17,9 @@ _DAY_MINUTES = 24 * 60
 # The longest window and so the farthest that one may reach into a day.
 LONGEST_MINUTES = 7 * _DAY_MINUTES
 
+# How soon a time zone that this machine has no more is looked for again.
+ZONE_LOOK_SECONDS = 3600
+
 Span = tuple[Instant, Instant]
 
 

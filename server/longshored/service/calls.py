@@ -87,8 +87,8 @@ class Record:
         else:
             _log.debug("call_abandoned", **self._facts(call, request))
 
-    def stalled(self, call: Call, request: Any) -> None:
-        _log.debug("stream_stalled", **self._facts(call, request))
+    def stalled(self, call: Call, request: Any, message: str) -> None:
+        _log.debug("stream_stalled", message=message, **self._facts(call, request))
 
     def _audit(
         self,

@@ -40,8 +40,6 @@ _ALWAYS_SERVED = frozenset(
 # Refused from the moment the daemon begins to go down.
 _MAKES_SOMETHING = frozenset({"CreateJob", "CreateJobGroup", "CreateImage"})
 
-_STALLED = "The stream was given up: its reader took nothing for too long"
-
 
 class Context(callers.Context, Protocol):
     """What is used of grpc.aio.ServicerContext."""
@@ -125,11 +123,12 @@ class Edge:
                 # A frame could not be written: the client has gone meanwhile.
                 self._record.abandoned(call, request)
                 return
-            except StalledError:
-                self._record.stalled(call, request)
+            except StalledError as error:
+                self._record.stalled(call, request, str(error))
                 # The place is free already. The reader finds this behind what it
                 # did not take, and resumes after its last cursor.
-                await context.abort(grpc.StatusCode.UNAVAILABLE, _STALLED)
+                given_up = f"The stream was given up: {error}"
+                await context.abort(grpc.StatusCode.UNAVAILABLE, given_up)
             except Exception as error:  # noqa: BLE001 - the edge answers everything
                 await self._fail(call, request, error, context)
             self._record.served(call, request)

@@ -8,8 +8,10 @@ open together read the store once.
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from ..errors import Kind, ServiceError
 from ..job.progress import Progress
 from ..store.listing import Stored
 from ..store.query import JobQuery
@@ -62,7 +64,7 @@ class Snapshots:
         self._frames = frames
         self._threads = threads
         # Only on the loop.
-        self.room = asyncio.Semaphore(MOST_LARGE)
+        self._reading = 0
         self._kept: dict[bytes, tuple[int, asyncio.Future[Snapshot | None]]] = {}
 
     async def small(self, selection: Selection, head: int) -> Snapshot | None:
@@ -132,11 +134,27 @@ class Snapshots:
             )
         return Snapshot(revision, (), len(numbers), numbers)
 
+    @contextmanager
+    def room(self) -> Iterator[None]:
+        """A place for one large snapshot; WATCH_LIMIT if there is none."""
+        if self._reading >= MOST_LARGE:
+            raise ServiceError(
+                Kind.WATCH_LIMIT,
+                f"{MOST_LARGE} large snapshots are being read already",
+                limit_name="snapshot_count",
+                limit=MOST_LARGE,
+            )
+        self._reading += 1
+        try:
+            yield
+        finally:
+            self._reading -= 1
+
     async def large(
         self, selection: Selection
     ) -> AsyncGenerator[Frame | Snapshot, None]:
         """Frames as they are read; the last item is the Snapshot without frames. Only
-        for who is in the `room`."""
+        for who is in a `room`."""
         pipe = _Pipe(asyncio.get_running_loop())
         thread = threading.Thread(
             target=self._pour, args=(selection.query, pipe), name="snapshot"

@@ -164,7 +164,7 @@ class WatchHub:
 
 
 class StalledError(Exception):
-    """A reader took nothing for so long that its stream is given up (W20)."""
+    """A reader is so slow that its stream is given up (W20); the text says how."""
 
 
 class Watch:
@@ -233,7 +233,7 @@ class Watch:
             if not self._write_timed_out:
                 raise
             self._task.uncancel()
-            raise StalledError from None
+            raise StalledError("its reader took nothing for too long") from None
         finally:
             leave()
             if self._timer is not None:
@@ -266,22 +266,28 @@ class Watch:
                 await self._send(frame)
             self._begin_after(small)
             return
-        async with hub.snapshots.room:
+        with hub.snapshots.room():
             try:
-                async with asyncio.timeout(hub.pace.snapshot_timeout):
-                    await self._send_large(chosen)
+                await self._send_large(chosen)
             except TimeoutError:
-                raise StalledError from None
+                raise StalledError("its reader took the snapshot too slowly") from None
 
     async def _send_large(self, chosen: Selection) -> None:
-        async with aclosing(self._hub.snapshots.large(chosen)) as items:
+        pace, loop = self._hub.pace, asyncio.get_running_loop()
+        frames, sent = self._hub.log.frames, 0
+        latest = loop.time() + pace.snapshot_timeout
+        async with (
+            asyncio.timeout_at(latest) as limit,
+            aclosing(self._hub.snapshots.large(chosen)) as items,
+        ):
             async for item in items:
                 if isinstance(item, Snapshot):
-                    frames = self._hub.log.frames
                     await self._send(frames.snapshot_end(item.revision, item.job_count))
                     self._begin_after(item)
                 else:
                     await self._send(item)
+                    sent += len(item)
+                    limit.reschedule(latest + sent / pace.slowest_bytes)
 
     def _begin_after(self, snapshot: Snapshot) -> None:
         self._cursor = snapshot.revision

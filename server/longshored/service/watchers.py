@@ -36,8 +36,9 @@ class Pace:
     # A write that does not end in this time: the reader is gone (W20).
     write_timeout: float = 60.0
     # A large snapshot is read as its reader takes it, and as long as it is read the log
-    # of the store grows.
-    snapshot_timeout: float = 120.0
+    # of the store grows: so much time it has, and more for what is taken by then.
+    snapshot_timeout: float = 60.0
+    slowest_bytes: float = 256 * 1024.0  # a second
     # Random between these: streams spread out, and are authorised anew (W21).
     shortest_age: float = 25 * 60.0
     longest_age: float = 35 * 60.0

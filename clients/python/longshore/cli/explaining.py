@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterator
+from functools import partial
 
 from ..client import Client, JobHandle
 from ..errors import NotFound
@@ -11,6 +12,7 @@ from .arguments import Arguments
 from .connect import Daemon
 from .exits import Exit
 from .failures import of_job
+from .lookup import find
 from .queries import indented
 
 
@@ -20,7 +22,9 @@ def explain(args: Arguments) -> Exit:
         def lines(job: job_pb2.Job) -> list[str]:
             return list(explanation(job, blocking(daemon, job)))
 
-        return several.asked(args, daemon, args["job"], JobHandle.get, lines)
+        return several.asked(
+            args, args["job"], partial(find, daemon), JobHandle.get, lines
+        )
 
 
 def blocking(daemon: Client, job: job_pb2.Job) -> job_pb2.Job | None:

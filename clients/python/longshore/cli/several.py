@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from ..client import JobHandle
 from ..errors import ServiceError
@@ -22,18 +23,18 @@ def each(
 ) -> Exit:
     """Ask, and print what is answered; the worst code counts."""
     with Daemon(args) as daemon:
-        return asked(args, daemon, args["job"], ask, lines)
+        return asked(args, args["job"], partial(find, daemon), ask, lines)
 
 
 def asked(
     args: Arguments,
-    daemon: Daemon,
     named: Sequence[str],
+    handle_of: Callable[[str], JobHandle],
     ask: Callable[[JobHandle], job_pb2.Job],
     lines: Callable[[job_pb2.Job], list[str]],
 ) -> Exit:
     def do(word: str, put: Put) -> Exit:
-        handle = find(daemon, word)
+        handle = handle_of(word)
         job = ask(handle)
         # A dismiss that is repeated may answer nothing.
         job.job_id = handle.job_id
@@ -52,7 +53,7 @@ def every(
         for word in named:
             try:
                 code = do(word, put)
-            except (ServiceError, CommandError) as error:
+            except (ServiceError, CommandError, TimeoutError) as error:
                 if len(named) == 1:
                     raise
                 code = _report(args, word, error)
@@ -62,7 +63,9 @@ def every(
     return worst
 
 
-def _report(args: Arguments, word: str, error: ServiceError | CommandError) -> Exit:
+def _report(
+    args: Arguments, word: str, error: ServiceError | CommandError | TimeoutError
+) -> Exit:
     message, code = (
         (str(error), error.code) if isinstance(error, CommandError) else explain(error)
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
@@ -36,7 +37,12 @@ def each_chosen(
         named = queries.chosen_jobs(daemon, args, among)
         if not args["job"] and not args.quiet:
             say(f"{verb} of {len(named)} job{'s' * (len(named) > 1)}")
-        return several.asked(args, daemon, named, ask, lambda job: [line_of(job, verb)])
+        # What a selection has found is meant as it is: a job that has gone meanwhile is
+        # no word for another one.
+        handle_of = partial(find, daemon) if args["job"] else daemon.job
+        return several.asked(
+            args, named, handle_of, ask, lambda job: [line_of(job, verb)]
+        )
 
 
 def line_of(job: job_pb2.Job, verb: str) -> str:

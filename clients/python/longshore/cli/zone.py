@@ -15,22 +15,31 @@ _SETS = ("posix/", "right/")
 def local_zone(
     environment: Mapping[str, str] = os.environ, localtime: Path = LOCALTIME
 ) -> str:
-    """By TZ, else by the link that /etc/localtime is, else UTC.
+    """By TZ, else by what /etc/localtime is; UTC if there is neither.
 
-    Raises ValueError if TZ is set to what is no IANA name: a guess would be an hour
-    off for half of the year.
+    Raises ValueError if there is a zone and its name is not to be had: a guess would be
+    an hour off for half of the year.
     """
-    if "TZ" in environment:
-        given = environment["TZ"].removeprefix(":")
-        name = _in_path(given) if given.startswith("/") else given or UTC
-        if not _is_known(name):
-            raise ValueError(
-                f"TZ={environment['TZ']} is no IANA name: say which zone is meant, as "
-                "in 22:00-06:00/Europe/Madrid"
-            )
-        return name
-    name = _in_path(str(localtime.readlink())) if localtime.is_symlink() else ""
-    return name if _is_known(name) else UTC
+    given = environment.get("TZ")
+    if given is not None and given.removeprefix(":") != str(localtime):
+        return _named(given.removeprefix(":"), f"TZ={given}")
+    if localtime.is_symlink():
+        name = _in_path(str(localtime.readlink()))
+        if _is_known(name):
+            return name
+    if localtime.exists():
+        return _named(os.path.realpath(localtime), str(localtime))
+    return UTC
+
+
+def _named(given: str, source: str) -> str:
+    name = _in_path(given) if given.startswith("/") else given or UTC
+    if not _is_known(name):
+        raise ValueError(
+            f"{source} is no IANA name: say which zone is meant, as in "
+            "22:00-06:00/Europe/Madrid"
+        )
+    return name
 
 
 def _in_path(path: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ..chain import Chain
+from ..pathname import shown
 from ..qcow2.image import Qcow2Node
 from .lacking import lacking
 from .plan import Shape, plan
@@ -27,4 +28,5 @@ def losers(chain: Chain, base: int | None, shape: Shape) -> Iterator[str]:
         seen = Chain((top, *chain.layers[1:]))
         requests = plan(lacking(seen, base), replace(shape, size=then.size))
         if next(requests, None) is not None:
-            yield snapshot.name.decode("utf-8", "replace")
+            # A name may be empty, an id is not.
+            yield shown((snapshot.name or snapshot.id).decode("utf-8", "replace"))
