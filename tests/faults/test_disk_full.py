@@ -14,7 +14,7 @@ from tests.faults.checkers import at_any_instant, when_pulled
 from tests.faults.disks import SmallDisk, small_disk
 from tests.faults.process import Daemon, serving
 from tests.faults.rig import none
-from tests.faults.workload import JOB_SECONDS
+from tests.faults.workload import JOB_SECONDS, pull_of
 
 pytestmark = [pytest.mark.qemu, pytest.mark.slow]
 
@@ -36,13 +36,13 @@ def test_a_pull_fails_by_name_and_leaves_the_image_valid(
         sources = chain.sources()
         disk.leave(512 * KiB)
         with daemon.client() as client:
-            job = client.pull(chain.top, base=base_of(chain))
+            job = client.create(pull_of(chain))
             ended = job.wait(JOB_SECONDS, raise_on_failure=False)
             assert ended.state == job_pb2.JOB_STATE_FAILED
             assert reason_of(ended) == "NO_SPACE"
             none(at_any_instant(chain, sources))
             disk.leave(16 * MiB)
-            again = client.pull(chain.top, base=base_of(chain))
+            again = client.create(pull_of(chain))
             again.wait(JOB_SECONDS)
         none(when_pulled(chain, sources))
 
@@ -76,7 +76,7 @@ def test_a_pull_that_stops_at_a_full_disk_goes_on_as_often_as_space_returns(
         sources = chain.sources()
         disk.leave(0)
         with daemon.client() as client:
-            info = pull_info((chain.top, "qcow2"), base_of(chain), ())
+            info = pull_of(chain)
             job = client.create(info, Submit(options=STOPS))
             stops, seen = 0, 1
             while stopped(wait_stopped(client, job.job_id, seen)):
@@ -113,10 +113,6 @@ def stopped(job: job_pb2.Job) -> bool:
     (pause,) = job.pauses
     assert pause.holder == job_pb2.PAUSE_HOLDER_ERROR_POLICY
     return True
-
-
-def base_of(chain: Chain) -> tuple[Path, str] | None:
-    return None if chain.kept is None else (chain.kept, chain.kept_format)
 
 
 def reason_of(job: job_pb2.Job) -> str:

@@ -2,13 +2,11 @@
 
 import pytest
 
-from longshore.requests import pull_info
 from longshore.steps import request_id
-from longshore.v1 import job_info_pb2, job_pb2, job_service_pb2
-from tests.faults.chains import Chain
+from longshore.v1 import job_pb2, job_service_pb2
 from tests.faults.checkers import when_pulled
 from tests.faults.rig import Rig, none
-from tests.faults.workload import JOB_SECONDS
+from tests.faults.workload import JOB_SECONDS, pull_of
 
 pytestmark = [pytest.mark.qemu, pytest.mark.slow]
 
@@ -36,7 +34,7 @@ CASES = [(step, hit) for step in STEPS for hit in ((1,) if step in ONCE else (1,
 
 def group(rig: Rig) -> list[str]:
     chains = [rig.chain(shape) for shape in SHAPES]
-    members = [job_service_pb2.JobGroupMember(info=info_of(one)) for one in chains]
+    members = [job_service_pb2.JobGroupMember(info=pull_of(one)) for one in chains]
     request = job_service_pb2.CreateJobGroupRequest(
         members=members, request_id=request_id()
     )
@@ -45,10 +43,6 @@ def group(rig: Rig) -> list[str]:
     with rig.daemon.client() as client:
         jobs = client.create_group(request)
     return [job.job_id for job in jobs]
-
-
-def info_of(chain: Chain) -> job_info_pb2.JobInfo:
-    return pull_info((chain.top, "qcow2"), None, ())
 
 
 @pytest.mark.parametrize(("step", "hit"), CASES)

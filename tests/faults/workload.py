@@ -12,7 +12,7 @@ import grpc
 from longshore import Client
 from longshore.requests import ImageName, Submit, pull_info
 from longshore.steps import request_id
-from longshore.v1 import job_options_pb2, job_pb2, job_service_pb2
+from longshore.v1 import job_info_pb2, job_options_pb2, job_pb2, job_service_pb2
 from tests.faults.chains import Chain
 
 # One call: a daemon that was told to die does not answer.
@@ -33,6 +33,14 @@ class Asked:
     job_id: str | None = None
 
 
+def pull_of(chain: Chain) -> job_info_pb2.JobInfo:
+    """What a chain is for; some shapes have a snapshot that shows what is below."""
+    base: ImageName | None = None
+    if chain.kept is not None:
+        base = (chain.kept, chain.kept_format)
+    return pull_info((chain.top, "qcow2"), base, (), allow_snapshot_loss=True)
+
+
 @dataclass(slots=True)
 class Ledger:
     """Everything one client asked for, over all lives of the daemon."""
@@ -43,16 +51,11 @@ class Ledger:
         self, chain: Chain, speed: int | None = None, *, auto_finalize: bool = True
     ) -> Asked:
         """Note a pull; nothing is sent yet."""
-        base: ImageName | None = None
-        if chain.kept is not None:
-            base = (chain.kept, chain.kept_format)
         options = job_options_pb2.JobOptions(
             speed_bytes_per_second=speed, auto_finalize=auto_finalize
         )
         submit = Submit(options=options, request_id=request_id())
-        # Some shapes have a snapshot that shows the images below.
-        info = pull_info((chain.top, "qcow2"), base, (), allow_snapshot_loss=True)
-        request = submit.request(info)
+        request = submit.request(pull_of(chain))
         self.asked.append(Asked(chain, chain.sources(), request))
         return self.asked[-1]
 
