@@ -40,6 +40,10 @@ func ask[Request, Answer any](
 		if err == nil || attempt >= times || !again {
 			return answer, err
 		}
+		if errors.Is(err, ErrConnectionFailed) {
+			// Else the next try may find gRPC still resting after an attempt of before.
+			c.connections[0].ResetConnectBackoff()
+		}
 		if err := c.sleep(ctx, delay); err != nil {
 			return answer, err
 		}
