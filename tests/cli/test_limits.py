@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -110,12 +111,11 @@ def test_a_device_of_this_host_has_a_number(tmp_path: Path) -> None:
         assert block_device(word, tmp_path) == number
 
 
-def test_a_node_of_a_device_has_its_number() -> None:
-    found = [node for node in Path("/dev").iterdir() if node.is_block_device()]
-    if not found:
-        pytest.skip("no block device here")
-    number = found[0].stat().st_rdev
-    assert block_device(str(found[0])) == f"{os.major(number)}:{os.minor(number)}"
+def test_a_node_of_a_device_has_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = SimpleNamespace(st_rdev=os.makedev(254, 3))
+    monkeypatch.setattr(Path, "is_block_device", lambda _: True)
+    monkeypatch.setattr(Path, "stat", lambda _: node)
+    assert block_device("/srv/a-node") == "254:3"
 
 
 def test_an_option_that_is_no_limit_is_refused(server: FakeServer, cli: Cli) -> None:

@@ -56,8 +56,3 @@ def test_reading_a_result_never_removes_it(open_house: OpenHouse) -> None:
 def test_without_an_age_a_job_is_kept_for_ever(open_house: OpenHouse) -> None:
     house = open_house(retention=Retention(succeeded=None))
     assert house.wait(house.create("a"), S.SUCCEEDED).expire_time is None
-
-
-def test_an_age_that_no_store_can_hold_is_for_ever(open_house: OpenHouse) -> None:
-    house = open_house(retention=Retention(succeeded=9_999_999_999.0))
-    assert house.wait(house.create("a"), S.SUCCEEDED).expire_time is None

@@ -68,10 +68,10 @@ class PullDriver:
             for busy in foreign_holders(links, PULL_TOP):
                 raise busy
             nodes = populate_nodes(links, base)
-            may_lose = _may_lose(links, spec)
-        if may_lose:
+            has_snapshots = links[0].header is not None and links[0].header.snapshots
+        if has_snapshots:
             with self._looked_at(spec) as chain:
-                _check_snapshots(chain, self._base(spec, _layers(chain)))
+                _check_snapshots(chain, self._base(spec, _layers(chain)), spec)
         return nodes
 
     def identify(self, nodes: Sequence[Node]) -> tuple[Node, ...]:
@@ -83,7 +83,7 @@ class PullDriver:
         with self._looked_at(spec) as chain:
             base = self._base(spec, _layers(chain))
             made = _plan(chain, base, self._sharing(chain))
-            losses = () if spec.allow_snapshot_loss else tuple(_losses(chain, base))
+            losses = tuple(_losses(chain, base, spec))
         lack = _lack_of_space(made, chain.top.uri)
         obstacles = (*self._obstacles(spec), *losses, *lack)
         return replace(made, nodes=nodes, obstacles=obstacles)
@@ -95,8 +95,7 @@ class PullDriver:
         )
         try:
             base = self._base(spec, _layers(chain))
-            if not spec.allow_snapshot_loss:
-                _check_snapshots(chain, base)
+            _check_snapshots(chain, base, spec)
             state = _state(context, chain)
             batches = PullBatches(
                 context, chain, base, state, self._tuning, self._turns
@@ -163,18 +162,15 @@ def _check_headers(links: Sequence[Link]) -> None:
         )
 
 
-def _may_lose(links: Sequence[Link], spec: PullSpec) -> bool:
-    header = links[0].header
-    return header is not None and header.snapshots > 0 and not spec.allow_snapshot_loss
-
-
-def _check_snapshots(chain: Chain, base: int | None) -> None:
-    for loss in _losses(chain, base):
+def _check_snapshots(chain: Chain, base: int | None, spec: PullSpec) -> None:
+    for loss in _losses(chain, base, spec):
         raise loss
 
 
-def _losses(chain: Chain, base: int | None) -> Iterator[ServiceError]:
-    """Why a pull would take data from internal snapshots of the top."""
+def _losses(chain: Chain, base: int | None, spec: PullSpec) -> Iterator[ServiceError]:
+    """Why a pull would take data from internal snapshots of the top, unless it may."""
+    if spec.allow_snapshot_loss:
+        return
     if lost := list(losers(chain, base, shape_of(chain, base))):
         names = ", ".join(lost[:MOST_NAMED])
         if (more := len(lost) - MOST_NAMED) > 0:

@@ -8,9 +8,6 @@ from ..job.states import State
 
 DAY = 24 * 3600.0
 
-# More than this is no time that SQLite or a Timestamp could hold.
-FOR_EVER = 100 * 365 * DAY
-
 
 @dataclass(frozen=True, slots=True)
 class Retention:
@@ -42,6 +39,4 @@ def expire_time(job: Job, retention: Retention) -> Instant | None:
     age = job.options.auto_dismiss_delay
     if age is None:
         age = retention.age(job.state)
-    if age is None or age > FOR_EVER:
-        return None
-    return job.end_time + round(age * SECOND)
+    return None if age is None else job.end_time + round(age * SECOND)
